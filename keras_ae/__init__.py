@@ -1,0 +1,55 @@
+"""keras_ae: a Keras 3 model zoo of autoencoders.
+
+    import keras_ae
+
+    model = keras_ae.build("conv_vae", latent_dim=2)
+    model.fit(images, epochs=10)
+    codes, pictures = model.encode(images), model.sample(16)
+
+`list_models()` names the models; `spec(name)` shows one as a table of rows; `datasets.load(name)` brings data.
+"""
+
+from importlib import import_module
+
+from keras_ae import models
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.registry import build, describe, list_models, register, register_type, spec
+from keras_ae.rows import (
+    Activation,
+    Bernoulli,
+    ContinuousBernoulli,
+    Conv,
+    Cycle,
+    Deconv,
+    Dense,
+    DiscretizedLogistic,
+    Dropout,
+    Flatten,
+    Gaussian,
+    GaussianNoise,
+    Laplace,
+    Masking,
+    Norm,
+    Normal,
+    Pool,
+    Ramp,
+    Reshape,
+    Residual,
+    SaltAndPepper,
+    Sparse,
+    SpecError,
+    Upsample,
+    Vector,
+)
+from keras_ae.spec import Spec
+
+__version__ = "0.1.0"
+
+_ON_USE = ("callbacks", "datasets", "metrics", "plots", "runs")
+
+
+def __getattr__(name: str):
+    """Import the parts that need more than Keras when they are first used."""
+    if name in _ON_USE:
+        return import_module(f"keras_ae.{name}")
+    raise AttributeError(f"module 'keras_ae' has no attribute {name!r}")

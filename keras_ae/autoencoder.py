@@ -1,0 +1,187 @@
+"""`Autoencoder`: a compiled Keras model with a spec, one objective, and one step for every backend."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.builder import build_parts
+from keras_ae.checks import check_batch, check_data
+from keras_ae.guard import FiniteGuard
+from keras_ae.inference import Inference
+from keras_ae.saving import Saving
+from keras_ae.schedules import value_at
+from keras_ae.spec import Spec
+from keras_ae.train_step import Steps
+
+
+class Autoencoder(Steps, Inference, Saving, keras.Model):
+    """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
+
+    As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
+    is the likelihood's mean. `encoder` and `decoder` are Functional models of their own.
+
+    Args:
+        spec: the table that the model is built from.
+        seed: fixes initial weights and random layers on one backend; None takes them from Python's `random`.
+        dtype: Keras dtype policy of the hidden layers, such as "mixed_bfloat16"; None means Keras' global policy.
+    """
+
+    terms: tuple[str, ...] = ("nll",)
+    samples_code = False
+
+    def __init__(self, spec: Spec, *, seed: int | None = None, name: str | None = None, dtype=None, trainable=True):
+        policy = keras.dtype_policies.get(dtype)
+        parts = build_parts(spec, seed=seed, dtype=policy)
+        x = keras.Input(spec.input_shape, name="x")
+        x_hat = parts.likelihood(parts.decoder(parts.latent(parts.encoder(x))))
+        super().__init__(inputs=x, outputs=x_hat, name=name or spec.model, trainable=trainable)
+        self.spec, self.seed, self.policy = spec, seed, policy
+        self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
+        self.likelihood, self.corruption = parts.likelihood, parts.corruption
+        self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
+        self.trackers = {term: keras.metrics.Mean(name=term) for term in self.terms}
+        self.functions: dict = {}  # What `Inference` has compiled, by name.
+
+    def _scheduled_weight(self, name: str):
+        """Return a variable, which a step can read anew without a retrace, at the value that `name` has at step 0."""
+        start = keras.initializers.Constant(float(value_at(getattr(self.spec.latent, name), 0)))
+        options = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
+        return self.add_weight(shape=(), initializer=start, name=name, **options)
+
+    def objective(self, x, outputs: dict) -> dict:
+        """Return the terms of the loss: `{"loss": ..., term: ...}`, each (batch,) or a scalar, in nats.
+
+        Args:
+            x: the target, (batch, *input_shape).
+            outputs: what the encoder gives, `z` (batch, latent_dim), `x_logits`, and `weight` (batch,), the samples'
+                shares of the mean, which sum to 1.
+        """
+        nll = self.likelihood.nll(x, outputs["x_logits"])
+        return {"loss": nll, "nll": nll}
+
+    def autoencode(self, x, *, training: bool) -> dict:
+        """Return the encoder's parameters, the code `z` (drawn, where the type draws it) and `x_logits`, float32."""
+        parameters = self.encoder(x, training=training)
+        z = self.latent(parameters, sample=self.samples_code)
+        outputs = {**parameters, "z": z, "x_logits": self.decoder(z, training=training)}
+        return {name: ops.cast(value, "float32") for name, value in outputs.items()}
+
+    def compute_terms(self, x, y, sample_weight, *, training: bool):
+        """Return the batch's loss and a report for `track`.
+
+        Without y the target is x, and x is corrupted where the spec says so, in training and validation alike; with y
+        the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
+        already, regularisers and `add_loss` are added as they are.
+        """
+        x = ops.convert_to_tensor(x)
+        target = ops.cast(x if y is None else y, "float32")
+        inputs = self.corruption(x) if y is None and self.corruption else x
+        if training:
+            self._advance_schedules()
+        outputs = self.autoencode(inputs, training=training)
+        outputs["weight"], count = _shares(target, sample_weight)
+        terms = self.objective(target, outputs)
+        terms = {name: _mean(value, outputs["weight"]) for name, value in terms.items()}
+        loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
+        return loss, (terms, count, target, outputs["x_logits"], sample_weight)
+
+    def _advance_schedules(self) -> None:
+        for name, variable in self.scheduled.items():
+            schedule = getattr(self.spec.latent, name)
+            if not isinstance(schedule, int | float):  # A plain number may have been set by the Anneal callback.
+                variable.assign(value_at(schedule, self.optimizer.iterations))
+
+    def track(self, loss, report) -> dict:
+        """Update the running means of the loss, its terms and the user's metrics, and return them."""
+        terms, count, target, x_logits, sample_weight = report
+        self._loss_tracker.update_state(loss, sample_weight=count)
+        for name, tracker in self.trackers.items():
+            tracker.update_state(terms[name], sample_weight=count)
+        return self.compute_metrics(None, target, self.likelihood(x_logits), sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update the metrics given to `compile`, which compare the target with the reconstruction."""
+        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+
+    def compile(self, optimizer="adam", *, jit_compile: bool | None = None, **options):
+        """Configure training, as in Keras; the loss belongs to the model type and cannot be given.
+
+        Args:
+            optimizer: a Keras optimiser or its name.
+            jit_compile: compile steps with XLA; None takes the faster choice measured for the backend.
+            **options: `metrics`, `weighted_metrics`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
+        """
+        if options.pop("loss", None) is not None:
+            raise ValueError(
+                "compile(loss=...): the loss of an autoencoder is its objective. Choose a likelihood in the spec, "
+                "or subclass the model type and override objective()."
+            )
+        if jit_compile is None:
+            jit_compile = self.default_jit_compile and not options.get("run_eagerly", False)
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, callbacks=None, validation_data=None, **options):
+        """Train, as `keras.Model.fit`, after a check of the data; arrays `x` alone are all that is needed.
+
+        Args:
+            x: array (n, *input_shape), `tf.data.Dataset`, `keras.utils.PyDataset` or whatever Keras takes.
+            y: the clean target where x is a corrupted input of your own; else None.
+            batch_size: samples in a step, for arrays; None means 128.
+            epochs: last epoch to train.
+            callbacks: a callback or a list of them.
+            validation_data: what `evaluate` takes: x, `(x, y)` or a dataset.
+            **options: all else that `keras.Model.fit` takes.
+
+        Returns:
+            Keras' `History`.
+
+        Raises:
+            ValueError: data that the model cannot take; see `keras_ae.checks.check_data`.
+            FloatingPointError: a term of the loss became NaN or inf. The message names it; the model keeps the weights
+                of the beginning of that epoch.
+        """
+        check_batch((x, y), self.spec, "x")
+        if validation_data is not None:
+            validation_data = validation_data if not isinstance(validation_data, np.ndarray) else (validation_data,)
+            batch = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
+            check_batch(tuple(batch), self.spec, "validation_data")
+        if isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        guard = FiniteGuard()
+        options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
+        try:
+            return super().fit(x, y, batch_size=batch_size or _default_batch(x), epochs=epochs, **options)
+        except FloatingPointError:
+            guard.restore()
+            raise
+
+    def evaluate(self, x=None, y=None, batch_size=None, **options):
+        """Return loss and terms, as `keras.Model.evaluate`, after a check of the data; codes are drawn anew."""
+        if not options.get("_use_cached_eval_dataset"):
+            check_batch((x, y), self.spec, "x")
+        return super().evaluate(x, y, batch_size=batch_size or _default_batch(x), **options)
+
+    def predict(self, x, batch_size=None, **options):
+        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn."""
+        check_data(x, self.spec)
+        return super().predict(x, batch_size=batch_size or _default_batch(x), **options)
+
+
+def _default_batch(x) -> int | None:
+    """Return 128 for arrays; datasets bring their own batches, and Keras refuses a size beside them."""
+    return 128 if hasattr(x, "__array__") else None
+
+
+def _shares(target, sample_weight):
+    """Return each sample's share of the mean, (batch,), and the weight of the whole batch, a scalar."""
+    if sample_weight is None:
+        count = ops.cast(ops.shape(target)[0], "float32")
+        return ops.ones((ops.shape(target)[0],), dtype="float32") / count, count
+    weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+    count = ops.sum(weight)
+    return ops.divide_no_nan(weight, count), count
+
+
+def _mean(value, weight):
+    """Average a term over the batch: (batch,) -> (); a scalar stays."""
+    return ops.sum(value * weight) if len(value.shape) else value

@@ -1,0 +1,211 @@
+"""From spec to Keras: the Functional encoder and decoder, one row type, one function."""
+
+import math
+import random
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from itertools import count
+
+import keras
+import numpy as np
+
+from keras_ae.corruptions import Corrupt
+from keras_ae.latents import Code, LogVariance, Sampling
+from keras_ae.likelihoods import likelihood_layer
+from keras_ae.rows import (
+    Activation,
+    Conv,
+    Deconv,
+    Dense,
+    Dropout,
+    Flatten,
+    Gaussian,
+    Norm,
+    Pool,
+    Reshape,
+    Residual,
+    Row,
+    Sparse,
+    Upsample,
+    Vector,
+    shapes,
+)
+from keras_ae.spec import Spec, last_weighted
+
+_BY_RANK = {
+    Conv: (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
+    Deconv: (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
+    "max": (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D),
+    "average": (keras.layers.AveragePooling1D, keras.layers.AveragePooling2D, keras.layers.AveragePooling3D),
+    Upsample: (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D),
+}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes the layers of one part, numbered in order: names stay the same from run to run, seeds follow one seed."""
+
+    seeds: np.random.Generator
+    numbers: count
+    dtype: object
+
+    def seed(self) -> int:
+        """Return the next seed."""
+        return int(self.seeds.integers(2**31))
+
+    def layer(self, kind: type, *args, name: str, **kwargs):
+        """Return a layer without weights to draw."""
+        return kind(*args, name=f"{name}_{next(self.numbers)}", dtype=self.dtype, **kwargs)
+
+    def weighted(self, kind: type, *args, name: str, **kwargs):
+        """Return a layer whose kernel is drawn by Glorot & Bengio 2010 from the next seed."""
+        kernel = keras.initializers.GlorotUniform(seed=self.seed())
+        return self.layer(kind, *args, name=name, kernel_initializer=kernel, **kwargs)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The built parts of an autoencoder."""
+
+    encoder: keras.Model
+    latent: keras.layers.Layer
+    decoder: keras.Model
+    likelihood: keras.layers.Layer
+    corruption: keras.layers.Layer | None
+
+
+def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
+    """Build encoder, latent layer, decoder, likelihood and corruption of a spec.
+
+    Args:
+        spec: what to build.
+        seed: fixes initial weights and random layers on one backend; None draws it from Python's `random`, which
+            `keras.utils.set_random_seed` seeds.
+        dtype: Keras dtype policy of the hidden layers; code and decoder output are always float32.
+    """
+    seeds = np.random.default_rng(random.randint(1, 2**31 - 1) if seed is None else seed)
+    return Parts(
+        encoder=_encoder(spec, Maker(seeds, count(), dtype)),
+        latent=_latent_layer(spec.latent, int(seeds.integers(2**31))),
+        decoder=_decoder(spec, Maker(seeds, count(), dtype)),
+        likelihood=likelihood_layer(spec.likelihood),
+        corruption=spec.corruption and Corrupt(spec.corruption, int(seeds.integers(2**31)), name="corruption"),
+    )
+
+
+def _encoder(spec: Spec, make: Maker) -> keras.Model:
+    x = keras.Input(spec.input_shape, name="x")
+    h = _apply_all(spec.encoder, x, make)
+    return keras.Model(x, _heads(spec.latent, h, replace(make, dtype="float32")), name="encoder")
+
+
+def _decoder(spec: Spec, make: Maker) -> keras.Model:
+    z = keras.Input((spec.latent_dim,), name="z")
+    rows = spec.decoder_rows
+    tail = last_weighted(rows, shapes(rows, (spec.latent_dim,)))
+    h = _apply_all(rows[:tail], z, make)
+    final = replace(make, dtype="float32")
+    heads = [_apply_all(rows[tail:], h, final) for _ in range(spec.likelihood.heads)]
+    x_logits = heads[0] if len(heads) == 1 else final.layer(keras.layers.Concatenate, name="heads")(heads)
+    return keras.Model(z, x_logits, name="decoder")
+
+
+def _apply_all(rows: tuple[Row, ...], x, make: Maker):
+    for row in rows:
+        x = _apply(row, x, make)
+    return x
+
+
+@singledispatch
+def _apply(row: Row, x, make: Maker):
+    raise TypeError(f"{row!r} is not a layer row.")
+
+
+@_apply.register(Conv)
+@_apply.register(Deconv)
+def _(row, x, make):
+    kind = _BY_RANK[type(row)][len(x.shape) - 3]
+    options = {"strides": row.stride, "padding": "same", "activation": row.activation}
+    return make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
+
+
+@_apply.register
+def _(row: Dense, x, make):
+    return make.weighted(keras.layers.Dense, row.units, activation=row.activation, name="dense")(x)
+
+
+@_apply.register
+def _(row: Flatten, x, make):
+    return make.layer(keras.layers.Flatten, name="flatten")(x)
+
+
+@_apply.register
+def _(row: Reshape, x, make):
+    return make.layer(keras.layers.Reshape, row.shape, name="reshape")(x)
+
+
+@_apply.register
+def _(row: Pool, x, make):
+    return make.layer(_BY_RANK[row.kind][len(x.shape) - 3], row.size, name="pool")(x)
+
+
+@_apply.register
+def _(row: Upsample, x, make):
+    return make.layer(_BY_RANK[Upsample][len(x.shape) - 3], row.size, name="upsample")(x)
+
+
+@_apply.register
+def _(row: Norm, x, make):
+    if row.kind == "group":
+        return make.layer(keras.layers.GroupNormalization, row.groups, name="norm")(x)
+    kind = keras.layers.BatchNormalization if row.kind == "batch" else keras.layers.LayerNormalization
+    return make.layer(kind, name="norm")(x)
+
+
+@_apply.register
+def _(row: Dropout, x, make):
+    return make.layer(keras.layers.Dropout, row.rate, seed=make.seed(), name="dropout")(x)
+
+
+@_apply.register
+def _(row: Activation, x, make):
+    return make.layer(keras.layers.Activation, row.activation, name="activation")(x)
+
+
+@_apply.register
+def _(row: Residual, x, make):
+    branch = _apply_all(row.rows, x, make)
+    if branch.shape[-1] != x.shape[-1]:
+        x = make.weighted(keras.layers.Dense, branch.shape[-1], name="projection")(x)
+    total = make.layer(keras.layers.Add, name="add")([x, branch])
+    return make.layer(keras.layers.Activation, row.activation, name="activation")(total)
+
+
+@singledispatch
+def _heads(latent: Row, h, make: Maker) -> dict:
+    raise TypeError(f"{latent!r} is not a latent row.")
+
+
+@_heads.register
+def _(latent: Vector, h, make):
+    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, activation=latent.activation, name="z")(h)}
+
+
+@_heads.register
+def _(latent: Gaussian, h, make):
+    z_mean = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_mean")(h)
+    log_var = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_log_var")(h)
+    return {"z_mean": z_mean, "z_log_var": make.layer(LogVariance, name="bound")(log_var)}
+
+
+@_heads.register
+def _(latent: Sparse, h, make):
+    # Under the KL penalty units start at the wanted mean activation, so that the first steps need not put them out.
+    bias = math.log(latent.rho / (1 - latent.rho)) if latent.penalty == "kl" else 0.0
+    start = keras.initializers.Constant(bias)
+    options = {"activation": latent.activation, "bias_initializer": start}
+    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, name="z", **options)(h)}
+
+
+def _latent_layer(latent: Row, seed: int) -> keras.layers.Layer:
+    return Sampling(seed, name="latent") if isinstance(latent, Gaussian) else Code(name="latent")

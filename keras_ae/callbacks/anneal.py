@@ -1,0 +1,49 @@
+"""Weights of the objective that change by epoch."""
+
+from collections.abc import Callable
+
+import keras
+
+from keras_ae.rows import Cycle, Ramp
+
+
+class Anneal(keras.callbacks.Callback):
+    """Set a weight of the objective at the beginning of every epoch; no backend retraces its step for it.
+
+    For a schedule by step write it in the spec, `Gaussian(16, beta=Ramp(0.0, 1.0, steps=5000))`: the step then reads
+    it from the optimiser's count of iterations.
+
+    Args:
+        name: the weight, as the latent row calls it: "beta" of `Gaussian`, "strength" of `Sparse`.
+        schedule: epoch, counted from 0 -> value, at least 0.
+
+    Raises:
+        ValueError: at the start of training, when the model has no such weight or its spec schedules it by step; and
+            when the schedule gives a negative number or NaN.
+
+    Example:
+
+        model.fit(x, epochs=20, callbacks=keras_ae.callbacks.Anneal("beta", lambda epoch: min(1.0, epoch / 10)))
+    """
+
+    def __init__(self, name: str, schedule: Callable[[int], float]):
+        super().__init__()
+        self.name = name
+        self.schedule = schedule
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Check that the model has the weight, and that nothing else moves it."""
+        if self.name not in self.model.scheduled:
+            known = ", ".join(self.model.scheduled) or "none"
+            raise ValueError(
+                f"Anneal: {self.model.name!r} has no weight {self.name!r} in its objective; it has {known}."
+            )
+        if isinstance(getattr(self.model.spec.latent, self.name), Ramp | Cycle):
+            raise ValueError(f"Anneal: the spec schedules {self.name} by step already. Give the spec a plain number.")
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Set the weight."""
+        value = float(self.schedule(epoch))
+        if not value >= 0:
+            raise ValueError(f"Anneal: the schedule of {self.name} gives {value} at epoch {epoch}; give at least 0.")
+        self.model.scheduled[self.name].assign(value)

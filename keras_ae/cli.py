@@ -1,0 +1,203 @@
+"""The command line: `keras-ae list | show | train | evaluate | sample | reconstruct | plot`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+# TensorFlow's C++ side is told to be quiet before it starts; what the user should read is printed here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import keras_ae
+from keras_ae.rows import SpecError, row_from_dict
+
+app = typer.Typer(
+    help="Train and use autoencoders. Choose the backend with KERAS_BACKEND=tensorflow, jax or torch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, made by `keras-ae train`.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List the models and the data sets known by name."""
+    table = Table("model", "what it is", box=None)
+    for name in keras_ae.list_models():
+        table.add_row(name, keras_ae.describe(name).splitlines()[0])
+    console.print(table)
+    console.print()
+    table = Table("data set", "what it is", box=None)
+    for name, text in keras_ae.datasets.list_datasets().items():
+        table.add_row(name, text)
+    console.print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A model's name, or a spec.json.")],
+    options: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for the model, as in train.")] = None,
+) -> None:
+    """Show what a model is: its options, its paper, its table of rows."""
+    if name.endswith(".json"):
+        print(keras_ae.Spec.from_json(Path(name).read_text()))
+        return
+    spec = keras_ae.spec(name, **_overrides(options))
+    print(keras_ae.describe(name))
+    print()
+    print(spec)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A model's name, or a spec.json.")],
+    dataset: Annotated[
+        str, typer.Option(help="mnist_mini, a TFDS name, an .npz or .npy file, a folder.")
+    ] = "mnist_mini",
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET[-N] if not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off, same settings.")] = False,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Adam's, at the first step.")] = 2e-3,
+    schedule: Annotated[str, typer.Option(help="Of the learning rate: cosine (to 0) or constant.")] = "cosine",
+    seed: Annotated[int, typer.Option(help="Fixes weights, order, noise and the validation split.")] = 0,
+    latent_dim: Annotated[int | None, typer.Option(help="Dimensions of the code.")] = None,
+    likelihood: Annotated[str | None, typer.Option(help="bernoulli, gaussian, gaussian_global, laplace, ...")] = None,
+    binarize: Annotated[str | None, typer.Option(help="dynamic, static or threshold; for data in [0, 1].")] = None,
+    validation: Annotated[float, typer.Option(help="Share of the training samples kept for validation.")] = 0.1,
+    image_size: Annotated[tuple[int, int] | None, typer.Option(help="Height and width for a folder's images.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Read the data while training.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="256 samples only, to try the machinery.")] = False,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help='KEY=VALUE for the model: --set strength=0.3, --set \'beta={"row": "Ramp", ...}\'.'),
+    ] = None,
+) -> None:
+    """Train a model; write spec, history, checkpoints, test numbers and pictures into a run folder."""
+    named = {"latent_dim": latent_dim, "likelihood": likelihood}
+    overrides = _overrides(options) | {key: value for key, value in named.items() if value is not None}
+    settings = keras_ae.runs.Settings(
+        model=name,
+        dataset=dataset,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        seed=seed,
+        binarize=binarize,
+        validation=validation,
+        image_size=image_size,
+        stream=stream,
+        smoke=smoke,
+        overrides=overrides,
+    )
+    run_and_report(settings, out, resume=resume)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    importance_samples: Annotated[
+        int, typer.Option(help="Draws for an importance-weighted log-likelihood (variational models); 0 for none.")
+    ] = 0,
+    images: Annotated[int, typer.Option(help="Test samples for the importance-weighted log-likelihood.")] = 1000,
+) -> None:
+    """Compute a run's test numbers anew from its best weights and print them."""
+    found, data = _opened(run)
+    model = found.load_model()
+    numbers = found.evaluate(model, data.test) | {"samples": len(data.test)}
+    if importance_samples:
+        numbers |= found.log_likelihood(model, data.test, importance_samples, images)
+    print_numbers(numbers, title=f"{found.settings.model} on {data.name}, test part")
+
+
+@app.command()
+def sample(
+    run: RunFolder,
+    n: Annotated[int, typer.Option(help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(help="Fixes the codes.")] = 0,
+) -> None:
+    """Draw samples from a variational model's prior into pictures/samples.png."""
+    found = keras_ae.runs.Run.open(run)
+    print(keras_ae.evaluation.draw_samples(found.load_model(), found.pictures, n=n, seed=seed))
+
+
+@app.command()
+def reconstruct(run: RunFolder, n: Annotated[int, typer.Option(help="How many.")] = 10) -> None:
+    """Draw test samples beside their reconstructions into pictures/reconstructions.png."""
+    found, data = _opened(run)
+    print(keras_ae.evaluation.draw_reconstructions(found.load_model(), data.test, found.pictures, n=n))
+
+
+@app.command()
+def plot(run: RunFolder) -> None:
+    """Draw all of a run's final pictures anew."""
+    found, data = _opened(run)
+    for path in keras_ae.evaluation.draw(found.load_model(), data.test, found.pictures, seed=found.settings.seed):
+        print(path)
+    print(found.draw_history())
+
+
+def run_and_report(settings, folder: Path | None = None, *, resume: bool = False) -> dict:
+    """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
+
+    Raises:
+        typer.Exit: with code 130 after Ctrl-C; the folder then holds all that was done.
+    """
+    run, data = (keras_ae.runs.resume if resume else keras_ae.runs.start)(settings, folder)
+    console.print(f"{settings.model} on {data!r}\nrun folder: {run.folder}", highlight=False)
+    try:
+        model = run.train(data)
+    except KeyboardInterrupt:
+        done = run.last_checkpoint()[0]
+        console.print(f"\nStopped. {run.folder} holds {done} of {settings.epochs} epochs; --resume goes on from there.")
+        raise typer.Exit(130) from None
+    numbers = run.report(model, data)
+    print_numbers(numbers, title=f"{settings.model} on {data.name}, test part")
+    console.print(f"pictures: {run.pictures}", highlight=False)
+    return numbers
+
+
+def print_numbers(numbers: dict, *, title: str) -> None:
+    """Print names and values as a table."""
+    table = Table("", "value", title=title, box=None, title_justify="left")
+    for name, value in numbers.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def _opened(folder: Path):
+    run = keras_ae.runs.Run.open(folder)
+    return run, run.settings.load_data()
+
+
+def _overrides(options: list[str] | None) -> dict:
+    """Parse KEY=VALUE, the value as JSON where it is JSON, a row where it says so, else as text."""
+    found = {}
+    for option in options or []:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise ValueError(f"--set {option}: write KEY=VALUE.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        found[key] = row_from_dict(value) if isinstance(value, dict) else value
+    return found
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line, not a traceback."""
+    try:
+        app()
+    except (SpecError, ValueError, OSError, FloatingPointError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        raise SystemExit(1) from None

@@ -1,0 +1,46 @@
+"""Corruptions of the input of a denoising autoencoder, as one layer that draws anew at every call."""
+
+from functools import singledispatch
+
+import keras
+from keras import ops
+
+from keras_ae.rows import GaussianNoise, Masking, Row, SaltAndPepper
+
+
+@singledispatch
+def corrupt(row: Row, x, seed):
+    """Return x corrupted as `row` says: (batch, *shape) -> (batch, *shape). `seed` is an int or a `SeedGenerator`."""
+    raise TypeError(f"{row!r} is not a corruption row.")
+
+
+@corrupt.register
+def _(row: GaussianNoise, x, seed):
+    return x + row.sigma * keras.random.normal(ops.shape(x), dtype=x.dtype, seed=seed)
+
+
+@corrupt.register
+def _(row: SaltAndPepper, x, seed):
+    chance = keras.random.uniform(ops.shape(x), dtype="float32", seed=seed)
+    salted = ops.where(chance < 0.5 * row.rate, ops.ones_like(x), x)
+    return ops.where(chance > 1 - 0.5 * row.rate, ops.zeros_like(x), salted)
+
+
+@corrupt.register
+def _(row: Masking, x, seed):
+    chance = keras.random.uniform(ops.shape(x), dtype="float32", seed=seed)
+    return ops.where(chance < row.rate, ops.zeros_like(x), x)
+
+
+@keras.saving.register_keras_serializable("keras_ae")
+class Corrupt(keras.layers.Layer):
+    """Apply a corruption row with a random state of its own."""
+
+    def __init__(self, row: Row, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.row = row
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, seed=None):
+        """(batch, *shape) -> (batch, *shape); an int as `seed` draws from that seed and leaves the state alone."""
+        return corrupt(self.row, x, self.seed_generator if seed is None else seed)

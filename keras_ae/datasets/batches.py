@@ -1,0 +1,213 @@
+"""Batches for `model.fit`, whose order and noise are a pure function of (seed, epoch, index)."""
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+if TYPE_CHECKING:
+    from keras_ae.datasets.parts import Part
+
+BINARIZE = (None, "dynamic", "static", "threshold")
+SHUFFLE_BUFFER_SAMPLES = 10_000
+SHUFFLE_BUFFER_BYTES = 256 * 2**20
+
+# Streams of random numbers for one seed: the order of an epoch, its dynamic draw, and the one static draw.
+ORDER, DYNAMIC, STATIC = 0, 1, 2
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches `(x,)` of NumPy float32, x: (batch, *shape), for `model.fit`, `evaluate` and `predict`.
+
+    Made by `Part.batches`. The order of the samples and the binary noise depend on `seed`, on the attribute `epoch`
+    and on the index alone. `epoch` counts up by itself after each epoch that Keras reads to its end; a training loop
+    that resumes sets it at each epoch's begin, and the resumed run draws what the uninterrupted one drew. Noise
+    belongs to a sample, so it does not depend on the batch size.
+
+    Args:
+        part: the `Part` to read.
+        batch_size: samples a batch, >= 1; the last batch may be smaller.
+        shuffle: a new order every epoch. A sequential stream (TFDS) shuffles within a buffer of 10,000 samples, or
+            of 256 MiB where that is less.
+        seed: a whole number >= 0.
+        binarize: what becomes of x in [0, 1]. None: nothing. "dynamic": x ~ Bernoulli(x), drawn anew every epoch
+            (Salakhutdinov & Murray 2008). "static": one such draw, the same every epoch. "threshold": x >= 0.5.
+        drop_remainder: leave out a last batch smaller than `batch_size`.
+
+    Raises:
+        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, or
+            `binarize` of values outside [0, 1] (of a stream: when the batch is read).
+    """
+
+    def __init__(
+        self,
+        part: "Part",
+        batch_size: int = 128,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        binarize: str | None = None,
+        drop_remainder: bool = False,
+    ):
+        super().__init__()
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r}: give a whole number >= 1.")
+        if binarize not in BINARIZE:
+            raise ValueError(f"binarize={binarize!r}: choose one of None, 'dynamic', 'static', 'threshold'.")
+        if drop_remainder and len(part) < batch_size:
+            raise ValueError(
+                f"drop_remainder=True leaves no batch: the part has {len(part)} samples, batch_size={batch_size}."
+            )
+        if binarize and part.range is not None:
+            check_unit_range(*part.range, binarize)
+        self.part = part
+        self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+        self.seed = check_seed(seed)
+        self.binarize = binarize
+        self.drop_remainder = drop_remainder
+        self.epoch = 0
+        self._begun = self._complete = False
+        self._order = (None, None)  # (epoch, the samples in that epoch's order)
+        self._stream = (None, None, None)  # (epoch, next index, iterator)
+        self._stream_lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        whole, rest = divmod(len(self.part), self.batch_size)
+        return whole + bool(rest and not self.drop_remainder)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+        """The batch `(x,)` at `index` of the epoch `self.epoch`.
+
+        A sequential stream is read on where `index` follows the last one, and from its start otherwise.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"Batch {index} of {len(self)}: an index lies in [0, {len(self)}).")
+        self._complete |= self._begun and index == len(self) - 1
+        if self.part.sequential:
+            ids, x = self._read_stream(index)
+        else:
+            ids = self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size]
+            x = self.part.take(ids)
+        return (self._binarized(x, ids),)
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras: from now on the last batch completes an epoch."""
+        self._begun, self._complete = True, False
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras: count a complete epoch, so that the next one has an order and a noise of its own."""
+        # Keras ends an epoch that never began, too, each time that fit or evaluate starts: those do not count.
+        self.epoch += self._complete
+        self._begun = self._complete = False
+
+    def _epoch_order(self) -> np.ndarray:
+        epoch, order = self._order
+        if order is None or epoch != self.epoch:
+            order = self._generator().permutation(len(self.part)) if self.shuffle else np.arange(len(self.part))
+            self._order = (self.epoch, order)
+        return order
+
+    def _generator(self) -> np.random.Generator:
+        return np.random.default_rng([self.seed, ORDER, self.epoch])
+
+    def _read_stream(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        # A lock, because Keras may prefetch from a thread that outlives an epoch cut short.
+        with self._stream_lock:
+            epoch, position, iterator = self._stream
+            if (epoch, position) != (self.epoch, index):
+                iterator = self.part.store.read(self.batch_size)
+                if self.shuffle:
+                    buffer_size = max(self.batch_size, self.part.store.samples_within(SHUFFLE_BUFFER_BYTES))
+                    iterator = shuffled(iterator, min(buffer_size, SHUFFLE_BUFFER_SAMPLES), self._generator())
+                for _ in range(index):
+                    next(iterator)
+            ids, x, *_ = next(iterator)
+            self._stream = (self.epoch, index + 1, iterator)
+        return ids, self.part.store.to_float(x)
+
+    def _binarized(self, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        if self.binarize is None:
+            return x
+        if self.part.range is None:
+            check_unit_range(x.min(), x.max(), self.binarize)
+        if self.binarize == "threshold":
+            return (x >= 0.5).astype("float32")
+        words = [self.seed, STATIC] if self.binarize == "static" else [self.seed, DYNAMIC, self.epoch]
+        noise = uniform(words, ids, size=x[0].size).reshape(x.shape)
+        return (noise < x).astype("float32")
+
+
+def uniform(words: list[int], ids: np.ndarray, size: int) -> np.ndarray:
+    """Uniform noise in [0, 1) that belongs to the samples `ids`: float32, (len(ids), size).
+
+    SplitMix64 (Steele, Lea & Flood 2014) read at random access: number k of the stream that `words` selects is a
+    hash of k, so that a sample's noise is the same in whatever batch, at whatever place, it is drawn.
+    """
+    key = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    state = ids.astype(np.uint64)[:, None] * np.uint64(size) + np.arange(1, size + 1, dtype=np.uint64)
+    state *= np.uint64(0x9E3779B97F4A7C15)
+    state += key
+    state ^= state >> np.uint64(30)
+    state *= np.uint64(0xBF58476D1CE4E5B9)
+    state ^= state >> np.uint64(27)
+    state *= np.uint64(0x94D049BB133111EB)
+    state ^= state >> np.uint64(31)
+    # The upper 24 bits: as many as a float32 holds, so that 1 is never reached.
+    state >>= np.uint64(40)
+    return state.astype(np.float32) * np.float32(2**-24)
+
+
+def shuffled(batches: Iterator[tuple], buffer_size: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Shuffle a stream of batches through a buffer: tuples of arrays in, tuples of arrays out.
+
+    Each batch is drawn from the buffer without replacement, and its places are filled with the next batch read.
+    All batches but the last have the size of the first one read.
+    """
+    held, batch_size = [], None
+    buffer, count = None, 0
+    for batch in batches:
+        batch_size = batch_size or len(batch[0])
+        if count < buffer_size or len(batch[0]) < batch_size:
+            held.append(batch)
+            count += len(batch[0])
+            continue
+        if held:
+            buffer, held = _joined(buffer, held), []
+        places = rng.choice(count, batch_size, replace=False)
+        yield tuple(field[places] for field in buffer)
+        for field, new in zip(buffer, batch, strict=True):
+            field[places] = new
+    if held:
+        buffer = _joined(buffer, held)
+    order = rng.permutation(count)
+    for start in range(0, count, batch_size or 1):
+        yield tuple(field[order[start : start + batch_size]] for field in buffer)
+
+
+def _joined(buffer: tuple | None, batches: list[tuple]) -> tuple:
+    parts = batches if buffer is None else [buffer, *batches]
+    return tuple(np.concatenate(fields) for fields in zip(*parts, strict=True))
+
+
+def check_seed(seed: int) -> int:
+    """`seed` as an int.
+
+    Raises:
+        ValueError: it is not a whole number >= 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed={seed!r}: give a whole number >= 0.")
+    return int(seed)
+
+
+def check_unit_range(low: float, high: float, binarize: str) -> None:
+    """Raise a ValueError where [low, high] is not within [0, 1], which `binarize` needs."""
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"binarize={binarize!r} needs values in [0, 1], and these lie in [{low:.4g}, {high:.4g}]. "
+            "Scale x before load(), or leave binarize=None."
+        )

@@ -1,0 +1,149 @@
+"""A data set and its parts: train, validation, test."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from keras_ae.datasets.batches import Batches
+
+
+class Part:
+    """One part of a data set: some rows of a store of samples.
+
+    Args:
+        store: where the samples lie.
+        rows: the part's rows in the store, or None for all of them.
+        name: what messages call the part.
+    """
+
+    def __init__(self, store, rows: np.ndarray | None = None, *, name: str = "part"):
+        self.store = store
+        self.rows = np.arange(len(store)) if rows is None else rows
+        self.name = name
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        """Size, shape and kind, e.g. Part(train: 5,400 x (28, 28, 1))."""
+        return f"Part({self.name}: {len(self):,} x {self.shape}{', streamed' if self.store.stream else ''})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self.store.shape
+
+    @property
+    def sequential(self) -> bool:
+        """Whether samples can be read in their stored order only (a TFDS stream)."""
+        return hasattr(self.store, "read")
+
+    @cached_property
+    def range(self) -> tuple[float, float] | None:
+        """Bounds of the values: (0, 1) for images, else (least, largest); None for a stream of other arrays."""
+        return self.store.value_range()
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """All samples: float32, (n, *shape); images in [0, 1].
+
+        Raises:
+            RuntimeError: the part is streamed.
+        """
+        self._refuse_stream("x")
+        return self.store.take(self.rows)
+
+    @cached_property
+    def y(self) -> np.ndarray | None:
+        """All labels, (n, ...), or None where there are none.
+
+        Raises:
+            RuntimeError: the part is a TFDS stream, whose labels come with its samples only.
+        """
+        if self.sequential:
+            self._refuse_stream("y")
+        return None if self.store.y is None else self.store.y[self.rows]
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """The samples at `places` in [0, n) of this part: float32, (len(places), *shape)."""
+        return self.store.take(self.rows[places])
+
+    def head(self, n: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The first n samples and their labels (None without labels); of a stream, too.
+
+        Raises:
+            ValueError: n is not in [1, len(part)].
+        """
+        if not 1 <= n <= len(self):
+            raise ValueError(f"head({n!r}): the {self.name} part has {len(self)} samples; give 1 to {len(self)}.")
+        if self.sequential:
+            _, x, *y = next(self.store.read(n))
+            return self.store.to_float(x), y[0] if y else None
+        return self.take(np.arange(n)), None if self.y is None else self.y[:n]
+
+    def batches(
+        self,
+        batch_size: int = 128,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        binarize: str | None = None,
+        drop_remainder: bool = False,
+    ) -> Batches:
+        """Batches `(x,)` of this part for `model.fit`; see `Batches` for the arguments and the errors."""
+        return Batches(self, batch_size, shuffle=shuffle, seed=seed, binarize=binarize, drop_remainder=drop_remainder)
+
+    def _refuse_stream(self, what: str) -> None:
+        if self.store.stream:
+            raise RuntimeError(
+                f"The {self.name} part is streamed, so Part.{what} is not in memory. Iterate over "
+                "part.batches(...), take some with part.head(n), or load without stream=True."
+            )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Three parts with samples of one shape, and what is known about them.
+
+    Attributes:
+        name: of the data set.
+        train: the `Part` to learn from.
+        validation: the `Part` to tune on.
+        test: the `Part` to report on.
+        info: source, version, licence, preprocessing, range, split, sizes and the like; JSON-able.
+
+    Raises:
+        ValueError: the parts' samples differ in shape.
+    """
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+    info: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse parts that do not fit one model."""
+        for part in (self.validation, self.test):
+            if part.shape != self.train.shape:
+                raise ValueError(
+                    f"Samples of the {part.name} part have shape {part.shape}, those of train {self.train.shape}. "
+                    "Give them one shape (for images: image_size=)."
+                )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample, e.g. (28, 28, 1)."""
+        return self.train.shape
+
+    def __repr__(self) -> str:
+        """One line: name, shape, sizes."""
+        sizes = f"train={len(self.train):,}, validation={len(self.validation):,}, test={len(self.test):,}"
+        return f"Dataset({self.name!r}, input_shape={self.input_shape}, {sizes})"
+
+    def __str__(self) -> str:
+        """The line of `repr`, and the facts of `info` below it, one a line."""
+        facts = (f"  {key}: {value}" for key, value in self.info.items() if value not in (None, "", []))
+        return "\n".join([repr(self), *facts])

@@ -1,0 +1,240 @@
+"""What a trained autoencoder is for: codes, reconstructions, samples, scores and likelihoods, NumPy in and out.
+
+Every method runs in batches through a function that is compiled once; a short last batch is padded, not retraced.
+Noise comes from NumPy by `seed`, so that the same seed draws the same noise on every backend, and no method changes the
+model's own random state.
+"""
+
+import numpy as np
+from keras import ops
+
+from keras_ae.checks import check_data
+from keras_ae.divergences import gaussian_log_density
+from keras_ae.rows import Gaussian
+
+_CHUNK = 2048  # Decoded images at once in log_likelihood: large enough to fill two cores, small enough for any memory.
+
+
+class Inference:
+    """The methods of a trained `Autoencoder`."""
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether the code has a posterior and a prior, so that the model can sample and has a likelihood."""
+        return isinstance(self.spec.latent, Gaussian)
+
+    def posterior(self, x, *, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Return what the encoder says of x: `z`, or `z_mean` and `z_log_var`, each (n, latent_dim)."""
+        return self._batched("posterior", self._posterior, self._checked(x), batch_size=batch_size)
+
+    def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
+        """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, latent_dim)."""
+        return self._batched("encode", self._encode, self._checked(x), batch_size=batch_size)
+
+    def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
+        """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).
+
+        Raises:
+            ValueError: z has another shape, or NaN or inf.
+        """
+        z = np.asarray(z, dtype="float32")
+        if z.ndim != 2 or z.shape[1] != self.spec.latent_dim:
+            raise ValueError(f"z has shape {z.shape}, but decode takes (n, {self.spec.latent_dim}).")
+        if not np.isfinite(z).all():
+            raise ValueError("z has NaN or inf.")
+        return self._batched("decode", self._decode, z, batch_size=batch_size)
+
+    def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
+        """Return reconstructions from the deterministic code: (n, *input_shape) -> (n, *input_shape)."""
+        return self._batched("reconstruct", self._reconstruct, self._checked(x), batch_size=batch_size)
+
+    def corrupt(self, x, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+        """Return x corrupted as in training, by noise of its own from `seed`: (n, *input_shape) -> the same shape.
+
+        Raises:
+            ValueError: the spec has no corruption.
+        """
+        if self.corruption is None:
+            raise ValueError("This model has no corruption. Build a denoising_ae, or give the spec corruption=....")
+        x = self._checked(x)
+        starts = range(0, len(x), batch_size)
+        pieces = [self.corruption(x[start : start + batch_size], seed=seed + start) for start in starts]
+        return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
+
+    def reconstruction_error(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
+        """Return how far each sample is from its reconstruction: (n, *input_shape) -> (n,); higher is worse.
+
+        Args:
+            x: samples.
+            kind: "mse" or "mae", the mean over a sample's values, or "nll", -log p(x|z) in nats, the sum over them.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        if kind not in ("mse", "mae", "nll"):
+            raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
+        x = self._checked(x)
+        if kind == "nll":
+            return self._batched("nll", self._nll, x, batch_size=batch_size)
+        difference = x - self.reconstruct(x, batch_size=batch_size)
+        difference = np.abs(difference) if kind == "mae" else np.square(difference)
+        return difference.reshape(len(x), -1).mean(axis=1)
+
+    def score_samples(self, x, *, num_samples: int = 16, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+        """Return a score in nats for each sample, (n,); higher is more normal.
+
+        For variational models the ELBO, averaged over `num_samples` codes drawn from the posterior; for the others
+        log p(x|z) at the code.
+        """
+        if not self.is_variational:
+            return -self.reconstruction_error(x, kind="nll", batch_size=batch_size)
+        return np.concatenate([logs.mean(axis=0) for logs in self._log_weights(x, num_samples, seed)])
+
+    def log_likelihood(self, x, *, num_samples: int = 5000, seed: int = 0) -> np.ndarray:
+        """Return log p(x) in nats by importance sampling: (n, *input_shape) -> (n,), in constant memory.
+
+        The mean of log p(x|z) p(z) / q(z|x) over `num_samples` draws, taken inside the logarithm (Eq. 8 and section 5,
+        Burda et al. 2016): a lower bound on average, which tightens as `num_samples` grows.
+
+        Raises:
+            ValueError: the model is not variational, or num_samples < 1.
+        """
+        self._require_variational("log_likelihood")
+        return np.concatenate([_log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
+
+    def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
+        """Return the likelihood's mean at `n` codes drawn from the prior N(0, I): (n, *input_shape).
+
+        Args:
+            n: how many.
+            seed: fixes the codes on every backend; None draws new ones.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: the model is not variational, or n < 1.
+        """
+        self._require_variational("sample")
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}.")
+        z = np.random.default_rng(seed).standard_normal((n, self.spec.latent_dim), dtype="float32")
+        return self.decode(z, batch_size=batch_size)
+
+    def interpolate(self, a, b, *, steps: int = 8, method: str = "linear") -> np.ndarray:
+        """Return decoded paths from the codes of `a` to those of `b`: twice (n, *input_shape) -> (n, steps, ...).
+
+        Args:
+            a: samples at which the paths begin.
+            b: samples at which they end.
+            steps: points on a path, both ends included, at least 2.
+            method: "linear", or "spherical" (along the great circle; White 2016), which keeps the length of codes.
+
+        Raises:
+            ValueError: other shapes, fewer than 2 steps, an unknown method.
+        """
+        if method not in ("linear", "spherical"):
+            raise ValueError(f'method must be "linear" or "spherical", got {method!r}.')
+        if steps < 2 or len(a) != len(b):
+            raise ValueError(f"interpolate needs steps >= 2 and as many a as b, got steps={steps}, {len(a)}, {len(b)}.")
+        start, stop = self.encode(a)[:, None], self.encode(b)[:, None]
+        share = np.linspace(0, 1, steps, dtype="float32")[None, :, None]
+        path = _spherical(start, stop, share) if method == "spherical" else (1 - share) * start + share * stop
+        return self.decode(path.reshape(-1, self.spec.latent_dim)).reshape(len(a), steps, *self.spec.input_shape)
+
+    def _posterior(self, x):
+        return self.encoder(x, training=False)
+
+    def _encode(self, x):
+        return self.latent(self._posterior(x))
+
+    def _decode(self, z):
+        return self.likelihood(self.decoder(z, training=False))
+
+    def _reconstruct(self, x):
+        return self._decode(self._encode(x))
+
+    def _nll(self, x):
+        return self.likelihood.nll(x, self.decoder(self._encode(x), training=False))
+
+    def _log_weight(self, x, noise):
+        """log p(x|z) + log p(z) - log q(z|x): (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
+        parameters = self._posterior(x)
+        mean, log_var = parameters["z_mean"][:, None], parameters["z_log_var"][:, None]
+        z = mean + ops.exp(0.5 * log_var) * noise
+        draws = noise.shape[1]
+        x_logits = self.decoder(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
+        nll = self.likelihood.nll(ops.repeat(x, draws, axis=0), ops.cast(x_logits, "float32"))
+        log_ratio = gaussian_log_density(z) - gaussian_log_density(z, mean, log_var)
+        return log_ratio - ops.reshape(nll, (-1, draws))
+
+    def _log_weights(self, x, num_samples: int, seed: int):
+        """Yield log-weights, (num_samples, batch) in float64, for batch after batch of x."""
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        x = self._checked(x)
+        rng = np.random.default_rng(seed)
+        draws = min(num_samples, 64)
+        batch_size = _CHUNK // draws
+        for start in range(0, len(x), batch_size):
+            piece, logs = x[start : start + batch_size], []
+            for _ in range(0, num_samples, draws):
+                noise = rng.standard_normal((len(piece), draws, self.spec.latent_dim), dtype="float32")
+                logs.append(self._batched("log_weight", self._log_weight, piece, noise, batch_size=batch_size).T)
+            yield np.concatenate(logs)[:num_samples].astype("float64")
+
+    def _require_variational(self, method: str) -> None:
+        if not self.is_variational:
+            raise ValueError(
+                f"{method} needs a prior over codes, which a {self.spec.model} has not. "
+                "Use a variational model, such as keras_ae.build('conv_vae')."
+            )
+
+    def _checked(self, x) -> np.ndarray:
+        x = np.asarray(x)
+        check_data(x, self.spec)
+        return np.asarray(x, dtype="float32")
+
+    def _batched(self, name: str, function, *arrays, batch_size: int):
+        """Map a compiled function over batches. Few sizes are traced: full batches, and powers of two below them."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        if name not in self.functions:
+            self.functions[name] = self.compile_function(function)
+        total, pieces = len(arrays[0]), []
+        size = min(batch_size, 1 << (total - 1).bit_length())
+        for start in range(0, total, size):
+            batch = [array[start : start + size] for array in arrays]
+            kept = len(batch[0])
+            outputs = self.functions[name](*[_padded(array, size) for array in batch])
+            pieces.append(outputs if kept == size else _map(lambda out, kept=kept: out[:kept], outputs))
+        return _map(lambda *outs: np.concatenate(outs), *pieces)
+
+
+def _map(function, *structures):
+    """Apply `function` to arrays, or to dicts of arrays key by key."""
+    if isinstance(structures[0], dict):
+        return {key: function(*[structure[key] for structure in structures]) for key in structures[0]}
+    return function(*structures)
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Return `array` with its first sample repeated at the end until there are `size`."""
+    missing = size - len(array)
+    return np.concatenate([array, np.repeat(array[:1], missing, axis=0)]) if missing else array
+
+
+def _log_mean_exp(logs: np.ndarray) -> np.ndarray:
+    """log(mean(exp(logs))) over the first axis, safe from overflow."""
+    most = logs.max(axis=0)
+    return most + np.log(np.exp(logs - most).mean(axis=0))
+
+
+def _spherical(start: np.ndarray, stop: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Interpolate along the great circle; codes that are almost parallel are interpolated on the line."""
+    lengths = np.linalg.norm(start, axis=-1, keepdims=True) * np.linalg.norm(stop, axis=-1, keepdims=True)
+    cosine = (start * stop).sum(axis=-1, keepdims=True) / np.maximum(lengths, 1e-12)
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    line = (1 - share) * start + share * stop
+    safe = np.where(np.sin(angle) < 1e-4, 1, angle)
+    arc = (np.sin((1 - share) * safe) * start + np.sin(share * safe) * stop) / np.sin(safe)
+    return np.where(np.sin(angle) < 1e-4, line, arc).astype("float32")

@@ -1,0 +1,187 @@
+"""Likelihood layers p(x|z): `nll` and `sample` from the decoder's raw output `x_logits`; calling one gives the mean.
+
+`x_logits` has the shape of x, with twice the channels where a likelihood has two heads. Sums run over all values of a
+sample, so `nll` is `(batch,)` in nats. Loss arithmetic is float32 whatever the precision of the layers below.
+"""
+
+import math
+from functools import singledispatch
+
+import keras
+from keras import ops
+
+from keras_ae.bounds import bounded
+from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row
+
+
+def sum_over_values(values):
+    """Sum everything but the batch: (batch, *shape) -> (batch,)."""
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+class LikelihoodLayer(keras.layers.Layer):
+    """Base of the likelihoods, built from a likelihood row."""
+
+    def __init__(self, row: Row, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.row = row
+
+    def nll(self, x, x_logits):
+        """-log p(x|z) in nats: (batch, *shape) and the decoder's output -> (batch,)."""
+        return sum_over_values(self.nll_of_values(x, x_logits))
+
+    def uniform(self, x, seed):
+        """Return uniform noise in (0, 1) of the shape of x, kept away from both ends."""
+        noise = keras.random.uniform(ops.shape(x), dtype="float32", seed=seed)
+        return ops.clip(noise, 1e-6, 1 - 1e-6)
+
+
+class BernoulliLayer(LikelihoodLayer):
+    """Cross-entropy on logits; x in [0, 1] is a coin's chance where it is not 0 or 1."""
+
+    def nll_of_values(self, x, x_logits):
+        """Return softplus(l) - x l, elementwise."""
+        return ops.softplus(x_logits) - x * x_logits
+
+    def call(self, x_logits):
+        """Return the mean, sigmoid(l)."""
+        return ops.sigmoid(x_logits)
+
+    def sample(self, x_logits, seed):
+        """Return draws of 0 and 1."""
+        return ops.cast(self.uniform(x_logits, seed) < self(x_logits), "float32")
+
+
+class ContinuousBernoulliLayer(LikelihoodLayer):
+    """Density l exp(x l) / (exp(l) - 1) on [0, 1] with l the logit (Loaiza-Ganem & Cunningham 2019, Eq. 6 and 7).
+
+    Around l = 0, where the quotients are 0/0 in float32, Taylor series take over.
+    """
+
+    small = 0.05
+
+    def nll_of_values(self, x, x_logits):
+        """Return log((exp(l) - 1) / l) - x l, elementwise."""
+        size = ops.maximum(ops.abs(x_logits), self.small)
+        log_normaliser = ops.relu(x_logits) + ops.log(-ops.expm1(-size)) - ops.log(size)
+        near_zero = x_logits / 2 + ops.square(x_logits) / 24
+        return ops.where(ops.abs(x_logits) < self.small, near_zero, log_normaliser) - x * x_logits
+
+    def call(self, x_logits):
+        """Return the mean, 1 / (1 - exp(-l)) - 1 / l."""
+        is_small = ops.abs(x_logits) < self.small
+        safe = ops.where(is_small, ops.ones_like(x_logits), x_logits)
+        size = ops.abs(safe)
+        mean_of_size = -1 / ops.expm1(-size) - 1 / size
+        mean = ops.where(safe > 0, mean_of_size, 1 - mean_of_size)
+        return ops.where(is_small, 0.5 + x_logits / 12, mean)
+
+    def sample(self, x_logits, seed):
+        """Return draws in [0, 1] by the inverse distribution function."""
+        size = ops.maximum(ops.abs(x_logits), 1e-3)
+        chance = self.uniform(x_logits, seed)
+        draw = 1 + ops.log(chance + (1 - chance) * ops.exp(-size)) / size
+        return ops.where(x_logits > 0, draw, 1 - draw)
+
+
+class NormalLayer(LikelihoodLayer):
+    """Gaussian with a variance that is fixed, learned once (`log_var`, Rybkin et al. 2021), or given for each value."""
+
+    def __init__(self, row: Row, **kwargs):
+        super().__init__(row, **kwargs)
+        self.log_var = 2 * math.log(row.sigma)
+        if row.variance == "global":
+            start = keras.initializers.Constant(self.log_var)
+            self.log_var = self.add_weight(shape=(), initializer=start, name="log_var")
+        self.built = True
+
+    def mean_and_log_var(self, x_logits):
+        """Return mean (batch, *shape) and log-variance, a scalar or (batch, *shape)."""
+        if self.row.variance == "pixel":
+            mean, log_var = ops.split(x_logits, 2, axis=-1)
+            return mean, bounded(log_var)
+        log_var = self.log_var if self.row.variance == "fixed" else bounded(ops.convert_to_tensor(self.log_var))
+        return x_logits, log_var
+
+    def nll_of_values(self, x, x_logits):
+        """Return (log(2 pi) + log_var + (x - mean)^2 / var) / 2, elementwise."""
+        mean, log_var = self.mean_and_log_var(x_logits)
+        return 0.5 * (math.log(2 * math.pi) + log_var + ops.square(x - mean) * ops.exp(-log_var))
+
+    def call(self, x_logits):
+        """Return the mean, which is not bounded."""
+        return self.mean_and_log_var(x_logits)[0]
+
+    def sample(self, x_logits, seed):
+        """Return draws around the mean."""
+        mean, log_var = self.mean_and_log_var(x_logits)
+        return mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
+
+
+class LaplaceLayer(LikelihoodLayer):
+    """Laplace density of fixed scale: absolute error."""
+
+    def nll_of_values(self, x, x_logits):
+        """Return log(2 scale) + |x - mean| / scale, elementwise."""
+        return math.log(2 * self.row.scale) + ops.abs(x - x_logits) / self.row.scale
+
+    def call(self, x_logits):
+        """Return the mean, which is not bounded."""
+        return ops.convert_to_tensor(x_logits)
+
+    def sample(self, x_logits, seed):
+        """Return draws by the inverse distribution function."""
+        centred = self.uniform(x_logits, seed) - 0.5
+        return x_logits - self.row.scale * ops.sign(centred) * ops.log1p(-2 * ops.abs(centred))
+
+
+class DiscretizedLogisticLayer(LikelihoodLayer):
+    """Mass of each of `levels` grey values under a logistic, the end bins open (Salimans et al. 2017, section 2.1).
+
+    We differ: x is in [0, 1], and mean and log-scale start at mid-grey and a scale of 0.14.
+    """
+
+    def mean_and_log_scale(self, x_logits):
+        """Return the logistic's mean and log-scale, each (batch, *shape)."""
+        mean, log_scale = ops.split(x_logits, 2, axis=-1)
+        return 0.5 + mean, ops.maximum(log_scale - 2.0, -7.0)
+
+    def nll_of_values(self, x, x_logits):
+        """Return -log(F(x + half a bin) - F(x - half a bin)), elementwise, on a float32-safe path."""
+        mean, log_scale = self.mean_and_log_scale(x_logits)
+        inverse_scale, half = ops.exp(-log_scale), 0.5 / (self.row.levels - 1)
+        above, below = (x - mean + half) * inverse_scale, (x - mean - half) * inverse_scale
+        middle = (x - mean) * inverse_scale
+        mass = ops.sigmoid(above) - ops.sigmoid(below)
+        # Far in the tails the difference cancels; there the mass is density times the width of a bin.
+        tail = middle - log_scale - 2 * ops.softplus(middle) + math.log(2 * half)
+        inside = ops.where(mass > 1e-5, ops.log(ops.maximum(mass, 1e-12)), tail)
+        log_mass = ops.where(x > 1 - half, -ops.softplus(below), inside)
+        return -ops.where(x < half, above - ops.softplus(above), log_mass)
+
+    def call(self, x_logits):
+        """Return the logistic's mean, clipped to [0, 1]."""
+        return ops.clip(self.mean_and_log_scale(x_logits)[0], 0.0, 1.0)
+
+    def sample(self, x_logits, seed):
+        """Return draws rounded to the nearest of the grey values."""
+        mean, log_scale = self.mean_and_log_scale(x_logits)
+        chance = self.uniform(mean, seed)
+        draw = mean + ops.exp(log_scale) * (ops.log(chance) - ops.log1p(-chance))
+        return ops.round(ops.clip(draw, 0.0, 1.0) * (self.row.levels - 1)) / (self.row.levels - 1)
+
+
+@singledispatch
+def likelihood_layer(row: Row) -> LikelihoodLayer:
+    """Return the layer of a likelihood row."""
+    raise TypeError(f"{row!r} is not a likelihood row.")
+
+
+for _row, _layer in (
+    (Bernoulli, BernoulliLayer),
+    (ContinuousBernoulli, ContinuousBernoulliLayer),
+    (Normal, NormalLayer),
+    (Laplace, LaplaceLayer),
+    (DiscretizedLogistic, DiscretizedLogisticLayer),
+):
+    likelihood_layer.register(_row, lambda row, layer=_layer: layer(row, name="likelihood"))

@@ -1,0 +1,27 @@
+"""The autoencoder: a bottleneck and nothing else (Hinton & Salakhutdinov 2006; Masci et al. 2011 for convolutions)."""
+
+import keras
+
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.models.encoders import conv_encoder, dense_encoder
+from keras_ae.registry import register, register_type
+from keras_ae.rows import Shape, Vector
+from keras_ae.spec import Spec
+
+
+@register_type("ae")
+@keras.saving.register_keras_serializable("keras_ae")
+class AE(Autoencoder):
+    """Minimise -log p(x|z); under the Gaussian likelihood that is the squared error."""
+
+
+@register("ae")
+def ae(input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian") -> Spec:
+    """Dense autoencoder, 512-256-code (Hinton & Salakhutdinov 2006, Science 313)."""
+    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood)
+
+
+@register("conv_ae")
+def conv_ae(input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian") -> Spec:
+    """Convolutional autoencoder: strided convolutions to the code and transposed ones back (Masci et al. 2011)."""
+    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood)

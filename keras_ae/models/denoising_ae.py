@@ -1,0 +1,54 @@
+"""The denoising autoencoder: rebuild x from a corrupted x (Vincent et al. 2008; 2010, JMLR 11).
+
+The objective is the autoencoder's own; the corruption is in the spec, and any other model type may have one as well.
+"""
+
+from keras_ae.models.encoders import conv_encoder, dense_encoder
+from keras_ae.registry import register
+from keras_ae.rows import CORRUPTIONS, Corruption, Shape, SpecError, Vector
+from keras_ae.spec import Spec
+
+
+def corruption_row(corruption: str | Corruption, strength: float | None) -> Corruption:
+    """Return the corruption row of that name and strength; a row is returned as it is."""
+    if isinstance(corruption, Corruption):
+        return corruption
+    if corruption not in CORRUPTIONS:
+        raise SpecError(f"Unknown corruption {corruption!r}. Use {', '.join(CORRUPTIONS)} or a corruption row.")
+    return CORRUPTIONS[corruption]() if strength is None else CORRUPTIONS[corruption](strength)
+
+
+@register("denoising_ae")
+def denoising_ae(
+    input_shape: Shape = (28, 28, 1),
+    *,
+    latent_dim: int = 128,
+    corruption: str | Corruption = "gaussian",
+    strength: float | None = None,
+    likelihood: str = "gaussian",
+) -> Spec:
+    """Dense denoising autoencoder (Vincent et al. 2008).
+
+    Args:
+        input_shape: shape of one sample.
+        latent_dim: units of the code.
+        corruption: "gaussian", "salt_and_pepper" or "masking", or a row such as `Masking(0.25)`.
+        strength: sigma of the Gaussian noise (default 0.5), or the share of values that is hit (default 0.3).
+        likelihood: p(x|z).
+    """
+    row = corruption_row(corruption, strength)
+    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row)
+
+
+@register("conv_denoising_ae")
+def conv_denoising_ae(
+    input_shape: Shape = (28, 28, 1),
+    *,
+    latent_dim: int = 128,
+    corruption: str | Corruption = "gaussian",
+    strength: float | None = None,
+    likelihood: str = "gaussian",
+) -> Spec:
+    """Convolutional denoising autoencoder (Vincent et al. 2010); the arguments are those of `denoising_ae`."""
+    row = corruption_row(corruption, strength)
+    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row)

@@ -1,0 +1,82 @@
+"""The sparse autoencoder: an overcomplete code of which few units are on (Ng 2011; Olshausen & Field 1996)."""
+
+import keras
+from keras import ops
+
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.divergences import bernoulli_kl
+from keras_ae.models.encoders import conv_encoder
+from keras_ae.registry import register, register_type
+from keras_ae.rows import Flatten, Scheduled, Shape, Sparse
+from keras_ae.spec import Spec
+
+
+@register_type("sparse_ae")
+@keras.saving.register_keras_serializable("keras_ae")
+class SparseAE(Autoencoder):
+    """Minimise nll + strength * sparsity, where sparsity is the penalty that the spec names."""
+
+    terms = ("nll", "sparsity")
+
+    def objective(self, x, outputs):
+        """Return -log p(x|z), (batch,), and the sparsity.
+
+        Under "l1" the sum of |z|, (batch,); under "kl" the sum over units of KL(rho || mean activation over the batch),
+        a scalar (Ng 2011, section 3).
+        """
+        nll = self.likelihood.nll(x, outputs["x_logits"])
+        sparsity = self._l1(outputs) if self.spec.latent.penalty == "l1" else self._kl(outputs)
+        return {"loss": nll + self.scheduled["strength"] * sparsity, "nll": nll, "sparsity": sparsity}
+
+    def _l1(self, outputs):
+        return ops.sum(ops.abs(outputs["z"]), axis=-1)
+
+    def _kl(self, outputs):
+        mean_activation = ops.sum(outputs["weight"][:, None] * outputs["z"], axis=0)
+        return bernoulli_kl(self.spec.latent.rho, mean_activation)
+
+
+_STRENGTHS = {"l1": 0.1, "kl": 1.0}
+
+
+def _sparse(latent_dim: int, penalty: str, strength: Scheduled | None, rho: float) -> Sparse:
+    strength = _STRENGTHS.get(penalty, 0.0) if strength is None else strength
+    return Sparse(latent_dim, penalty, strength, rho)
+
+
+@register("sparse_ae")
+def sparse_ae(
+    input_shape: Shape = (28, 28, 1),
+    *,
+    latent_dim: int = 1024,
+    penalty: str = "l1",
+    strength: Scheduled | None = None,
+    rho: float = 0.05,
+    likelihood: str = "gaussian",
+) -> Spec:
+    """Sparse autoencoder with one hidden layer, whose decoder columns are features (Ng 2011).
+
+    Args:
+        input_shape: shape of one sample.
+        latent_dim: units of the code.
+        penalty: "l1" on a rectified code, or "kl" to the mean activation `rho` on a sigmoid code.
+        strength: weight of the penalty, a number, a `Ramp` or a `Cycle`; None means 0.1 for "l1", 1 for "kl".
+        rho: wanted mean activation under "kl".
+        likelihood: p(x|z).
+    """
+    flatten = (Flatten(),) if len(input_shape) > 1 else ()
+    return Spec(input_shape, flatten, _sparse(latent_dim, penalty, strength, rho), likelihood)
+
+
+@register("conv_sparse_ae")
+def conv_sparse_ae(
+    input_shape: Shape = (28, 28, 1),
+    *,
+    latent_dim: int = 512,
+    penalty: str = "l1",
+    strength: Scheduled | None = None,
+    rho: float = 0.05,
+    likelihood: str = "gaussian",
+) -> Spec:
+    """Convolutional encoder and decoder around a sparse code; the arguments are those of `sparse_ae`."""
+    return Spec(input_shape, conv_encoder(input_shape), _sparse(latent_dim, penalty, strength, rho), likelihood)

@@ -1,0 +1,55 @@
+"""The variational autoencoder (Kingma & Welling 2014), with the weight beta of Higgins et al. 2017."""
+
+import keras
+
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.divergences import gaussian_kl
+from keras_ae.models.encoders import conv_encoder, dense_encoder
+from keras_ae.registry import register, register_type
+from keras_ae.rows import Gaussian, Scheduled, Shape
+from keras_ae.spec import Spec
+
+
+@register_type("vae")
+@keras.saving.register_keras_serializable("keras_ae")
+class VAE(Autoencoder):
+    """Minimise nll + beta * KL(q(z|x) || N(0, I)); at beta = 1 that is -ELBO."""
+
+    terms = ("nll", "kl")
+    samples_code = True
+
+    def objective(self, x, outputs):
+        """Return -log p(x|z) at a drawn z and the KL in closed form, (batch,) each: Eq. 10, Kingma & Welling 2014."""
+        nll = self.likelihood.nll(x, outputs["x_logits"])
+        kl = gaussian_kl(outputs["z_mean"], outputs["z_log_var"])
+        return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
+
+
+def _image_likelihood(input_shape: Shape, likelihood: str | None) -> str:
+    """Return the likelihood asked for, else Bernoulli for one channel and a Gaussian of learned variance for colour."""
+    return likelihood or ("bernoulli" if input_shape[-1] == 1 else "gaussian_global")
+
+
+@register("vae")
+def vae(
+    input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, beta: Scheduled = 1.0, likelihood: str | None = None
+) -> Spec:
+    """Dense variational autoencoder, 512-256-code (Kingma & Welling 2014).
+
+    Args:
+        input_shape: shape of one sample.
+        latent_dim: dimensions of z.
+        beta: weight of the KL, a number, a `Ramp` or a `Cycle`.
+        likelihood: p(x|z); None means "bernoulli" for one channel, else "gaussian_global" (Rybkin et al. 2021).
+    """
+    likelihood = _image_likelihood(input_shape, likelihood)
+    return Spec(input_shape, dense_encoder(input_shape), Gaussian(latent_dim, beta), likelihood)
+
+
+@register("conv_vae")
+def conv_vae(
+    input_shape: Shape = (28, 28, 1), *, latent_dim: int = 16, beta: Scheduled = 1.0, likelihood: str | None = None
+) -> Spec:
+    """Convolutional variational autoencoder; the arguments are those of `vae`."""
+    likelihood = _image_likelihood(input_shape, likelihood)
+    return Spec(input_shape, conv_encoder(input_shape), Gaussian(latent_dim, beta), likelihood)

@@ -1,0 +1,38 @@
+"""Arrays in, Matplotlib figures out: reconstructions, samples, latent spaces, learning curves.
+
+Every function returns a `Picture`, a Matplotlib `Figure` made without pyplot: it works without a screen, leaves no
+figure open behind it, and a notebook shows it when it is the last value of a cell (`display(picture)` elsewhere).
+
+Arrays are drawn by their shape, (n, ...) with the examples first:
+
+| one example | drawn as |
+|---|---|
+| (height, width, 1) | grey image |
+| (height, width, 3) | RGB image, clipped to the data range |
+| (height, width, channels) | grey image, the mean over the channels |
+| (depth, height, width, channels) | image, the slice in the middle of the depth |
+| (steps, channels), to 8 channels | one line a channel |
+| (steps, channels), more | grey image, time to the right and channel 0 at the bottom |
+| (values,) | steps, one a value |
+"""
+
+from keras_ae.plots.cells import value_range
+from keras_ae.plots.curves import history
+from keras_ae.plots.galleries import interpolations, latent_grid, reconstructions, samples
+from keras_ae.plots.latents import Plane, latent_scatter, principal_plane
+from keras_ae.plots.picture import Picture, animate, save
+
+__all__ = [
+    "Picture",
+    "Plane",
+    "animate",
+    "history",
+    "interpolations",
+    "latent_grid",
+    "latent_scatter",
+    "principal_plane",
+    "reconstructions",
+    "samples",
+    "save",
+    "value_range",
+]

@@ -1,0 +1,100 @@
+"""Names to specs and specs to models: `register`, `register_type`, `build`, `list_models`."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from fnmatch import fnmatch
+
+_SPECS: dict[str, Callable] = {}
+_TYPES: dict[str, type] = {}
+
+
+def register(name: str) -> Callable:
+    """Decorate the function that returns the spec of the model called `name`; its arguments are the overrides."""
+
+    def decorate(function):
+        _SPECS[name] = function
+        return function
+
+    return decorate
+
+
+def register_type(name: str) -> Callable:
+    """Decorate the `Autoencoder` subclass that trains specs whose `model` is `name`."""
+
+    def decorate(cls):
+        _TYPES[name] = cls
+        return cls
+
+    return decorate
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Return the names that `build` knows and that match the shell-style `pattern`, sorted."""
+    return sorted(name for name in _SPECS if fnmatch(name, pattern))
+
+
+def describe(name: str) -> str:
+    """Return the docstring of the model called `name`: what it is, its arguments, its paper."""
+    return inspect.getdoc(_found(name, _SPECS, "model"))
+
+
+def spec(name: str, **overrides):
+    """Return the `Spec` of the model called `name`.
+
+    Args:
+        name: one of `list_models()`.
+        **overrides: arguments of that model, such as `input_shape` and `latent_dim`; `describe(name)` lists them.
+
+    Raises:
+        ValueError: an unknown name (the nearest is suggested) or an override that this model does not have.
+    """
+    function = _found(name, _SPECS, "model")
+    known = list(inspect.signature(function).parameters)
+    for key in overrides:
+        if key not in known:
+            raise ValueError(f"Model {name!r} has no option {key!r}. It takes {', '.join(known)}.")
+    return function(**overrides)
+
+
+def build(model, *, optimizer=None, seed: int | None = None, jit_compile: bool | None = None, **overrides):
+    """Return a compiled autoencoder, ready for `fit(x)`.
+
+    Args:
+        model: a name of `list_models()`, or a `Spec` of your own.
+        optimizer: a Keras optimiser or its name; Adam with learning rate 1e-3 unless told otherwise.
+        seed: fixes the initial weights and every draw of the model on one backend; None takes them from Keras' global
+            random state (`keras.utils.set_random_seed`).
+        jit_compile: compile the step with XLA; None takes the faster choice measured for the backend.
+        **overrides: arguments of the named model, such as `input_shape=(64, 64, 3)`, `latent_dim=64`.
+
+    Returns:
+        A compiled `keras_ae.Autoencoder`.
+
+    Raises:
+        ValueError: an unknown name or option, or (as `SpecError`) a spec that cannot be built.
+
+    Example:
+
+        model = keras_ae.build("conv_vae", latent_dim=2, seed=0)
+        model.fit(images, epochs=10)
+    """
+    if isinstance(model, str):
+        model = spec(model, **overrides)
+    elif overrides:
+        raise ValueError(
+            f"build(spec) takes no further options, got {', '.join(overrides)}. "
+            "Change the spec itself: dataclasses.replace(spec, ...)."
+        )
+    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed)
+    autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
+    return autoencoder
+
+
+def _found(name: str, table: dict, what: str):
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listing = "See keras_ae.list_models()." if what == "model" else f"Known: {', '.join(sorted(table))}."
+    raise ValueError(f"Unknown {what} {name!r}.{hint} {listing}")

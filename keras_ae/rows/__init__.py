@@ -1,0 +1,30 @@
+"""The rows that a spec is made of."""
+
+from keras_ae.rows.base import Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
+from keras_ae.rows.corruptions import CORRUPTIONS, Corruption, GaussianNoise, Masking, SaltAndPepper
+from keras_ae.rows.latents import Cycle, Gaussian, Latent, Ramp, Scheduled, Sparse, Vector
+from keras_ae.rows.layers import (
+    Activation,
+    Conv,
+    Deconv,
+    Dense,
+    Dropout,
+    Flatten,
+    Norm,
+    Pool,
+    Reshape,
+    Residual,
+    Upsample,
+    mirrored,
+    per_axis,
+    shapes,
+)
+from keras_ae.rows.likelihoods import (
+    LIKELIHOODS,
+    Bernoulli,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    Laplace,
+    Likelihood,
+    Normal,
+)

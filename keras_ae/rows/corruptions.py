@@ -1,0 +1,52 @@
+"""Corruption rows: what a denoising autoencoder has to undo."""
+
+from dataclasses import dataclass
+
+from keras_ae.rows.base import Row, SpecError
+
+
+class Corruption(Row):
+    """Base of the corruption rows: what happens to the input, and never to the target, while training."""
+
+
+@dataclass(frozen=True)
+class GaussianNoise(Corruption):
+    """Add N(0, sigma^2) to every value; the result is not clipped."""
+
+    sigma: float = 0.5
+
+    def __post_init__(self):
+        if not self.sigma > 0:
+            raise SpecError(f"GaussianNoise: sigma must be greater than 0, got {self.sigma!r}.")
+
+
+def _checked_rate(row: Corruption) -> None:
+    if not 0 < row.rate < 1:
+        raise SpecError(f"{type(row).__name__}: rate must lie in (0, 1), got {row.rate!r}.")
+
+
+@dataclass(frozen=True)
+class SaltAndPepper(Corruption):
+    """Set a share `rate` of the values to 0 or 1, with equal chance."""
+
+    rate: float = 0.3
+
+    def __post_init__(self):
+        _checked_rate(self)
+
+
+@dataclass(frozen=True)
+class Masking(Corruption):
+    """Set a share `rate` of the values to 0 (Vincent et al. 2008)."""
+
+    rate: float = 0.3
+
+    def __post_init__(self):
+        _checked_rate(self)
+
+
+CORRUPTIONS: dict[str, type[Corruption]] = {
+    "gaussian": GaussianNoise,
+    "salt_and_pepper": SaltAndPepper,
+    "masking": Masking,
+}

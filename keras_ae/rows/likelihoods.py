@@ -1,0 +1,87 @@
+"""Likelihood rows: what p(x|z) is."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_ae.rows.base import Row, SpecError, checked_count
+
+
+class Likelihood(Row):
+    """Base of the likelihood rows: `support` bounds x, `heads` counts the decoder's numbers for one value of x."""
+
+    support: ClassVar[tuple[float, float] | None] = None
+    heads: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Bernoulli(Likelihood):
+    """Each value of x in [0, 1] is a coin: the cross-entropy on logits."""
+
+    support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class ContinuousBernoulli(Likelihood):
+    """The Bernoulli made a proper density on [0, 1] by its normaliser (Loaiza-Ganem & Cunningham 2019)."""
+
+    support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Normal(Likelihood):
+    """A Gaussian around the decoder's output.
+
+    Args:
+        variance: "fixed" (sigma squared), "global" (one learned number; Rybkin et al. 2021) or "pixel" (the decoder
+            gives a log-variance for each value).
+        sigma: standard deviation under "fixed", where learning starts under "global".
+    """
+
+    variance: str = "fixed"
+    sigma: float = 1.0
+
+    def __post_init__(self):
+        if self.variance not in ("fixed", "global", "pixel"):
+            raise SpecError(f'Normal: variance must be "fixed", "global" or "pixel", got {self.variance!r}.')
+        if not self.sigma > 0:
+            raise SpecError(f"Normal: sigma must be greater than 0, got {self.sigma!r}.")
+
+    @property
+    def heads(self) -> int:
+        """2 under "pixel", where the decoder gives mean and log-variance; else 1."""
+        return 2 if self.variance == "pixel" else 1
+
+
+@dataclass(frozen=True)
+class Laplace(Likelihood):
+    """A Laplace density of the given `scale` around the decoder's output: absolute error, robust to outliers."""
+
+    scale: float = 1.0
+
+    def __post_init__(self):
+        if not self.scale > 0:
+            raise SpecError(f"Laplace: scale must be greater than 0, got {self.scale!r}.")
+
+
+@dataclass(frozen=True)
+class DiscretizedLogistic(Likelihood):
+    """Probability of each of `levels` grey values in [0, 1] under a logistic (Salimans et al. 2017)."""
+
+    levels: int = 256
+    support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    heads: ClassVar[int] = 2
+
+    def __post_init__(self):
+        if checked_count("DiscretizedLogistic", "levels", self.levels) < 2:
+            raise SpecError("DiscretizedLogistic: levels must be at least 2.")
+
+
+LIKELIHOODS: dict[str, Likelihood] = {
+    "bernoulli": Bernoulli(),
+    "continuous_bernoulli": ContinuousBernoulli(),
+    "gaussian": Normal(),
+    "gaussian_global": Normal("global"),
+    "gaussian_pixel": Normal("pixel"),
+    "laplace": Laplace(),
+    "discretized_logistic": DiscretizedLogistic(),
+}

@@ -1,0 +1,351 @@
+"""A run: one model trained on one data set, in one folder from which it can be resumed, evaluated and remade.
+
+| in the folder | what it is |
+|---|---|
+| `run.json` | the exact command, all settings, versions, data set, and how far training came |
+| `spec.json` | the model |
+| `history.csv` | loss and terms by epoch |
+| `checkpoints/` | `epoch-NNNN.weights.h5`, the state after the last epoch; `best.weights.h5`, by validation loss |
+| `metrics.json` | test numbers of the best weights |
+| `pictures/` | reconstructions, latent map, samples, learning curves |
+"""
+
+import csv
+import json
+import os
+import re
+import shlex
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count, takewhile
+from pathlib import Path
+
+import keras
+
+from keras_ae import callbacks, datasets, evaluation, plots, registry
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.files import replacing
+from keras_ae.rows import Cycle, Ramp
+from keras_ae.spec import Spec
+
+SMOKE_SAMPLES = 256
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes a run, beside the code and the machine.
+
+    Args:
+        model: a name of `list_models()`, or the path of a `spec.json`.
+        dataset: what `datasets.load` takes as a name or path.
+        epochs: passes over the training part.
+        batch_size: samples in a step.
+        learning_rate: of Adam, at the first step.
+        schedule: "cosine", from `learning_rate` to 0 over the run (Loshchilov & Hutter 2017), or "constant".
+        seed: fixes weights, order, noise and the validation split.
+        binarize: None, "dynamic", "static" or "threshold"; see `datasets.Batches`.
+        validation: share (or number) of training samples kept for validation.
+        image_size: (height, width) to which a folder's images are resized.
+        stream: read the data while training instead of holding them in memory.
+        smoke: train on 256 samples only: a test of the machinery, not of the model.
+        overrides: options of the named model, such as `{"latent_dim": 2}`.
+    """
+
+    model: str
+    dataset: str = "mnist_mini"
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    seed: int = 0
+    binarize: str | None = None
+    validation: float = 0.1
+    image_size: tuple[int, int] | None = None
+    stream: bool = False
+    smoke: bool = False
+    overrides: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}.")
+        if self.schedule not in ("cosine", "constant"):
+            raise ValueError(f'schedule must be "cosine" or "constant", got {self.schedule!r}.')
+
+    def load_data(self) -> datasets.Dataset:
+        """Load the data set, or its first samples for a smoke run."""
+        options = {"validation": self.validation, "image_size": self.image_size, "stream": self.stream}
+        data = datasets.load(self.dataset, seed=self.seed, **options)
+        if not self.smoke:
+            return data
+        few = {}
+        for part in (data.train, data.validation, data.test):
+            few[f"x_{part.name}"], labels = part.head(min(SMOKE_SAMPLES, len(part)))
+            few |= {} if labels is None else {f"y_{part.name}": labels}
+        info = data.info | {"smoke": f"the first {SMOKE_SAMPLES} samples of each part"}
+        return replace(datasets.load(few), name=data.name, info=info)
+
+    def load_spec(self, data: datasets.Dataset) -> Spec:
+        """Return the spec of the named model for the data's shape, or that of the file."""
+        if self.model.endswith(".json"):
+            if self.overrides:
+                raise ValueError(f"A spec from a file takes no options, got {self.overrides}. Edit {self.model}.")
+            return Spec.from_json(Path(self.model).read_text())
+        return registry.spec(self.model, input_shape=data.input_shape, **self.overrides)
+
+
+class Run:
+    """A run folder, new (`Run.create`) or found (`Run.open`)."""
+
+    def __init__(self, folder: Path, settings: Settings, spec: Spec):
+        self.folder, self.settings, self.spec = folder, settings, spec
+        self.checkpoints, self.pictures = folder / "checkpoints", folder / "pictures"
+        self.history, self.metrics = folder / "history.csv", folder / "metrics.json"
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike, settings: Settings, data: datasets.Dataset) -> "Run":
+        """Make the folder and write what the run is.
+
+        Raises:
+            FileExistsError: the folder holds a run already.
+            OSError: the folder cannot be written.
+        """
+        run = cls(Path(folder), settings, settings.load_spec(data))
+        if (run.folder / "run.json").exists():
+            raise FileExistsError(
+                f"{folder} holds a run. Continue it with resume (--resume), or choose another folder."
+            )
+        try:
+            run.checkpoints.mkdir(parents=True, exist_ok=True)
+            run.pictures.mkdir(exist_ok=True)
+            _write(run.folder / "spec.json", run.spec.to_json())
+            facts = {"command": shlex.join(sys.argv), "settings": asdict(settings)}
+            facts |= {"versions": evaluation.versions(), "dataset": data.info, "cores": os.cpu_count()}
+            _write(run.folder / "run.json", json.dumps(facts, indent=1))
+        except OSError as error:
+            raise type(error)(f"The run folder {folder} cannot be written: {error}. Choose another one.") from error
+        return run
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> "Run":
+        """Read a run folder.
+
+        Raises:
+            FileNotFoundError: the folder holds no run.
+        """
+        folder = Path(folder)
+        try:
+            settings = json.loads((folder / "run.json").read_text())["settings"]
+            spec = Spec.from_json((folder / "spec.json").read_text())
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{folder} is no run folder: {Path(error.filename).name} is missing.") from error
+        size = settings["image_size"]
+        return cls(folder, Settings(**{**settings, "image_size": size and tuple(size)}), spec)
+
+    def build(self, steps_per_epoch: int = 1) -> Autoencoder:
+        """Return the model, compiled as for training, with its initial weights."""
+        rate = self.settings.learning_rate
+        if self.settings.schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.settings.epochs * steps_per_epoch)
+        return registry.build(self.spec, optimizer=keras.optimizers.Adam(rate), seed=self.settings.seed)
+
+    def load_model(self) -> Autoencoder:
+        """Return the model with the best weights, or the last ones where no epoch was validated.
+
+        Raises:
+            FileNotFoundError: the run has no weights yet.
+        """
+        best = self.checkpoints / "best.weights.h5"
+        weights = best if best.exists() else self.last_checkpoint()[1]
+        if weights is None:
+            raise FileNotFoundError(
+                f"{self.checkpoints} holds no weights yet. Train first: keras-ae train ... --resume."
+            )
+        model = self.build()
+        model.load_weights(weights)
+        return model
+
+    def last_checkpoint(self) -> tuple[int, Path | None]:
+        """Return the number of epochs that are done, and the file that holds the state after them."""
+        names = ((re.fullmatch(r"epoch-(\d+)\.weights\.h5", path.name), path) for path in self.checkpoints.glob("*.h5"))
+        found = sorted((int(match[1]), path) for match, path in names if match)
+        return found[-1] if found else (0, None)
+
+    def train(self, data: datasets.Dataset, *, verbose: int | str = "auto") -> Autoencoder:
+        """Train to the last epoch, from the last checkpoint if there is one, and return the model at its best.
+
+        An epoch that was cut off is trained again from its beginning; what follows is what would have been.
+        """
+        settings = self.settings
+        train = data.train.batches(settings.batch_size, shuffle=True, seed=settings.seed, binarize=settings.binarize)
+        fixed = "static" if settings.binarize == "dynamic" else settings.binarize
+        validation = data.validation.batches(settings.batch_size, seed=settings.seed, binarize=fixed)
+        model = self.build(len(train))
+        model.optimizer.build(model.trainable_variables)
+        state = _State(self.checkpoints, train)
+        done, checkpoint = self.last_checkpoint()
+        if checkpoint:
+            model.load_weights(checkpoint)
+        else:
+            state.save(model, 0)
+        self._cut_history(done)
+        if verbose == "auto":
+            verbose = 1 if sys.stdout.isatty() else 2
+        started = time.perf_counter()
+        try:
+            model.fit(
+                train,
+                validation_data=validation,
+                callbacks=[*self._callbacks(data.validation), state],
+                initial_epoch=done,
+                epochs=settings.epochs,
+                verbose=verbose,
+            )
+        finally:
+            self._note(seconds=round(self.facts().get("seconds", 0) + time.perf_counter() - started, 1))
+        return self.load_model()
+
+    def evaluate(self, model: Autoencoder, part: datasets.Part) -> dict:
+        """Return the numbers of `evaluation.evaluate` on a part, binarised as in training."""
+        return evaluation.evaluate(model, part, binarize=self.settings.binarize)
+
+    def report(self, model: Autoencoder, data: datasets.Dataset) -> dict:
+        """Write `metrics.json` with the test numbers and the final pictures, and return the numbers."""
+        found = self.evaluate(model, data.test) | {"samples": len(data.test)}
+        _write(self.metrics, json.dumps(found, indent=1))
+        evaluation.draw(model, data.test, self.pictures, seed=self.settings.seed)
+        self.draw_history()
+        return found
+
+    def draw_history(self) -> Path:
+        """Draw the learning curves."""
+        return plots.save(plots.history(self.history), self.pictures / "history.png")
+
+    def facts(self) -> dict:
+        """Return what `run.json` holds."""
+        return json.loads((self.folder / "run.json").read_text())
+
+    def rows(self) -> list[dict]:
+        """Return the lines of `history.csv`, values as text."""
+        if not self.history.exists():
+            return []
+        with open(self.history, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def _note(self, **facts) -> None:
+        _write(self.folder / "run.json", json.dumps(self.facts() | facts, indent=1))
+
+    def _cut_history(self, epochs: int) -> None:
+        """Keep the lines of the epochs that the checkpoint holds; an epoch after them is trained again."""
+        rows = self.rows()
+        if len(rows) > epochs:
+            with replacing(self.history) as temporary, open(temporary, "w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows[:epochs])
+
+    def _callbacks(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
+        x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
+        folder = self.pictures / "epochs"
+        watch = [callbacks.CollapseMonitor(x)] if hasattr(self.spec.latent, "beta") else []
+        return [
+            *watch,
+            callbacks.ReconstructionVisualizer(x, folder=folder),
+            callbacks.LatentVisualizer(x, labels, folder=folder),
+            keras.callbacks.CSVLogger(self.history, append=True),
+            self._best_checkpoint(),
+        ]
+
+    def _best_checkpoint(self) -> keras.callbacks.ModelCheckpoint:
+        # While a weight of the loss climbs, later losses do not compare with earlier ones: the last weights are kept.
+        moving = any(isinstance(getattr(self.spec.latent, key), Ramp | Cycle) for key in self.spec.latent.scheduled)
+        return keras.callbacks.ModelCheckpoint(
+            self.checkpoints / "best.weights.h5",
+            monitor="val_loss",
+            mode="min",
+            save_best_only=not moving,
+            save_weights_only=True,
+            initial_value_threshold=min((float(row["val_loss"]) for row in self.rows()), default=None),
+        )
+
+
+class _State(keras.callbacks.Callback):
+    """Keep the whole state after each epoch, one file an epoch, the older one removed when the newer is whole."""
+
+    def __init__(self, folder: Path, train: datasets.Batches):
+        super().__init__()
+        self.folder, self.train = folder, train
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the order and the noise of the epoch."""
+        self.train.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keep the state. This comes after the history's line: a kill between the two repeats the epoch."""
+        self.save(self.model, epoch + 1)
+
+    def save(self, model: Autoencoder, epochs: int) -> None:
+        """Write the state after `epochs` epochs, then remove the states before it."""
+        path = self.folder / f"epoch-{epochs:04d}.weights.h5"
+        model.save_weights(path)
+        for older in self.folder.glob("epoch-*.weights.h5"):
+            if older != path:
+                older.unlink()
+
+
+def new_folder(model: str, dataset: str, root: str | os.PathLike = "runs") -> Path:
+    """Return the first of `runs/MODEL-DATASET`, `runs/MODEL-DATASET-2`, ... that is not there yet."""
+    return _numbered(model, dataset, root, len(_taken(model, dataset, root)) + 1)
+
+
+def newest_folder(model: str, dataset: str, root: str | os.PathLike = "runs") -> Path:
+    """Return the last run of that model on that data set.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    taken = _taken(model, dataset, root)
+    if not taken:
+        raise FileNotFoundError(f"There is no run of {model} on {dataset} in {root} to resume. Give its folder.")
+    return taken[-1]
+
+
+def _taken(model: str, dataset: str, root: str | os.PathLike) -> list[Path]:
+    numbered = (_numbered(model, dataset, root, number) for number in count(1))
+    return list(takewhile(Path.exists, numbered))
+
+
+def _numbered(model: str, dataset: str, root: str | os.PathLike, number: int) -> Path:
+    name = "-".join(re.sub(r"[^\w.]+", "_", Path(part).stem) for part in (model, dataset))
+    return Path(root) / (name if number == 1 else f"{name}-{number}")
+
+
+def start(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
+    """Make a new run in `folder`, or in `new_folder(...)`; return it and its data."""
+    data = settings.load_data()
+    return Run.create(folder or new_folder(settings.model, settings.dataset), settings, data), data
+
+
+def resume(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
+    """Open the run in `folder`, or in `newest_folder(...)`, to go on with the same settings; return it and its data.
+
+    Raises:
+        ValueError: `settings` are not those that the run began with; the message lists the differences.
+    """
+    run = Run.open(folder or newest_folder(settings.model, settings.dataset))
+    began = asdict(run.settings)
+    changed = {name: (began[name], value) for name, value in asdict(settings).items() if began[name] != value}
+    if changed:
+        listing = ", ".join(f"{name}: {old} then, {new} now" for name, (old, new) in changed.items())
+        raise ValueError(
+            f"{run.folder} began with other settings ({listing}). Resume with its own, or start a new run."
+        )
+    return run, run.settings.load_data()
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n")

@@ -1,0 +1,143 @@
+"""Saving and loading of autoencoders: whole files, on any backend, nothing half-loaded."""
+
+import json
+import os
+
+import h5py
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.files import replacing
+from keras_ae.rows import Dropout
+from keras_ae.spec import Spec
+
+
+class Saving:
+    """What an `Autoencoder` writes and reads. Nothing is pickled; files load with `safe_mode=True`."""
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the model: spec, seed, name and dtype policy."""
+        return {
+            "spec": self.spec.to_dict(),
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": self.policy.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """Rebuild a model from `get_config`."""
+        return cls(**{**config, "spec": Spec.from_dict(config["spec"])})
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile as the saved model was; what names a backend is left out, so that files travel between them."""
+        config = {name: value for name, value in config.items() if name not in ("jit_compile", "loss", "loss_weights")}
+        optimizer = config["optimizer"]
+        if "backend.torch" in (optimizer["module"] or ""):
+            config["optimizer"] = {**optimizer, "module": "keras.optimizers", "registered_name": None}
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def save(self, filepath, overwrite: bool = True, **options) -> None:
+        """Save model, optimiser and random state as one `.keras` file; a failure leaves an older file as it was.
+
+        Raises:
+            FileExistsError: the file exists and `overwrite` is False.
+        """
+        _check_overwrite(filepath, overwrite)
+        with replacing(filepath) as temporary:
+            super().save(temporary, **options)
+
+    def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
+        """Save weights, optimiser and random state as `.weights.h5`; a failure leaves an older file as it was.
+
+        Raises:
+            FileExistsError: the file exists and `overwrite` is False.
+        """
+        _check_overwrite(filepath, overwrite)
+        if max_shard_size is not None:
+            super().save_weights(filepath, max_shard_size=max_shard_size)
+            return
+        with replacing(filepath) as temporary:
+            super().save_weights(temporary)
+
+    def load_weights(self, filepath, **options) -> None:
+        """Load weights from `.weights.h5`, written on any backend; after a failure the model is as it was.
+
+        The optimiser's state is loaded where the optimiser is built (Keras' BackupAndRestore builds it); a model fresh
+        from `build` starts its optimiser anew.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            OSError: the file is truncated or no HDF5.
+            ValueError: the weights are of another spec; the message names the first difference.
+        """
+        if not os.path.exists(filepath):
+            raise FileNotFoundError(f"There is no weights file {filepath}.")
+        if str(filepath).endswith(".weights.h5"):
+            self._check_spec_of(filepath)
+        resumes = self.compiled and self.optimizer.built
+        variables = [*self.variables, *self.optimizer.variables] if resumes else self.variables
+        if self.compiled and not resumes:
+            options["objects_to_skip"] = [*options.get("objects_to_skip", ()), self.optimizer]
+        before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+        try:
+            super().load_weights(filepath, **options)
+        except Exception:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+    def _check_spec_of(self, filepath) -> None:
+        try:
+            with h5py.File(filepath) as file:
+                stored = file["vars"]["spec"][()] if "spec" in file.get("vars", {}) else None
+        except OSError as error:
+            raise OSError(f"{filepath} is truncated or no weights file ({error}). Copy or train it again.") from error
+        if stored is None:
+            return
+        theirs, ours = (_architecture(spec) for spec in (Spec.from_json(stored.tobytes().decode()), self.spec))
+        for part, own in ours.items():
+            if theirs[part] != own:
+                raise ValueError(
+                    f"The weights in {filepath} are of another spec: {part} is {theirs[part]} there and {own} here. "
+                    "Build the model from the spec.json that belongs to them."
+                )
+
+    def save_own_variables(self, store) -> None:
+        """Keep the spec, which says what the weights are for, and the state of every random generator."""
+        store["spec"] = np.frombuffer(json.dumps(self.spec.to_dict()).encode(), dtype="uint8")
+        if states := self._random_states():
+            store["random_states"] = np.stack([ops.convert_to_numpy(state) for state in states]).astype("int64")
+
+    def load_own_variables(self, store) -> None:
+        """Put the random generators back where they were, so that a resumed run draws what it would have drawn."""
+        states = self._random_states()
+        if "random_states" in store.keys() and len(store["random_states"]) == len(states):  # noqa: SIM118
+            for state, value in zip(states, np.array(store["random_states"]), strict=True):
+                state.assign(value.astype(state.dtype))
+
+    def _random_states(self) -> list:
+        return [variable for variable in self.non_trainable_variables if variable.name == "seed_generator_state"]
+
+
+def _check_overwrite(filepath, overwrite: bool) -> None:
+    if not overwrite and os.path.exists(filepath):
+        raise FileExistsError(f"{filepath} exists. Pass overwrite=True to replace it, or choose another name.")
+
+
+def _architecture(spec: Spec) -> dict[str, str]:
+    """Return what weights depend on, in words: dropout and the weights of the objective may differ."""
+
+    def shown(rows) -> str:
+        return ", ".join(str(row) for row in rows if not isinstance(row, Dropout))
+
+    return {
+        "input_shape": str(spec.input_shape),
+        "encoder": shown(spec.encoder),
+        "latent": f"{type(spec.latent).__name__}({spec.latent_dim})",
+        "decoder": shown(spec.decoder_rows),
+        "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
+    }

@@ -1,0 +1,174 @@
+"""`Spec`: the whole of a model as data, and the table that it prints as."""
+
+import json
+from dataclasses import dataclass, fields
+
+from keras_ae.rows import (
+    LIKELIHOODS,
+    Activation,
+    Corruption,
+    Dropout,
+    Latent,
+    Likelihood,
+    Norm,
+    Normal,
+    Row,
+    Shape,
+    SpecError,
+    checked_count,
+    mirrored,
+    plain,
+    restored,
+    shapes,
+)
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A model as a table of rows: checked when made, equal by value, JSON both ways.
+
+    Args:
+        input_shape: shape of one sample, `(features,)` or `(*sides, channels)`.
+        encoder: layer rows from x towards the code; they end in a flat shape.
+        latent: the code: `Vector`, `Gaussian` or `Sparse`.
+        likelihood: p(x|z), a row (`Bernoulli()`, `Normal("global")`, ...) or its short name in `LIKELIHOODS`.
+        decoder: layer rows from the code back to `input_shape`; None mirrors the encoder. Its last row is linear,
+            because the likelihood owns the squashing.
+        corruption: what to do to the input while training (a denoising autoencoder), or None.
+        model: the model type that trains the spec; empty means the one that goes with the latent row.
+
+    Raises:
+        SpecError: what cannot be built, in words that name the row and say what to do.
+    """
+
+    input_shape: Shape
+    encoder: tuple[Row, ...]
+    latent: Latent
+    likelihood: Likelihood | str = "bernoulli"
+    decoder: tuple[Row, ...] | None = None
+    corruption: Corruption | None = None
+    model: str = ""
+
+    def __post_init__(self):
+        if not isinstance(self.input_shape, tuple | list) or not self.input_shape:
+            raise SpecError(f"Spec: input_shape must be a tuple such as (28, 28, 1), got {self.input_shape!r}.")
+        shape = tuple(checked_count("Spec", "input_shape", side) for side in self.input_shape)
+        object.__setattr__(self, "input_shape", shape)
+        for name, kind in (("latent", Latent), ("corruption", Corruption | None)):
+            if not isinstance(getattr(self, name), kind):
+                raise SpecError(f"Spec: {name} must be a {name} row, got {getattr(self, name)!r}.")
+        object.__setattr__(self, "encoder", _checked_rows("encoder", self.encoder))
+        object.__setattr__(self, "likelihood", _named_likelihood(self.likelihood))
+        object.__setattr__(self, "model", self.model or self.latent.model)
+        if self.decoder is not None:
+            object.__setattr__(self, "decoder", _checked_rows("decoder", self.decoder))
+        self._check_decoder()
+
+    def _check_decoder(self) -> None:
+        end = shapes(self.decoder_rows, (self.latent_dim,))[-1]
+        if end != self.input_shape:
+            raise SpecError(f"Spec: the decoder leads from the code to {end}, not back to {self.input_shape}.")
+        if getattr(self.decoder_rows[-1], "activation", "linear") != "linear":
+            raise SpecError(
+                f"Spec: the decoder ends in {self.decoder_rows[-1]}. Give its last row activation='linear': "
+                "the likelihood turns the decoder's output into values of x."
+            )
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions of the code z."""
+        return self.latent.latent_dim
+
+    @property
+    def decoder_rows(self) -> tuple[Row, ...]:
+        """The decoder's rows: those written, or the mirror of encoder and latent row."""
+        if self.decoder is not None:
+            return self.decoder
+        rows = mirrored((*self.encoder, self.latent), self.input_shape)
+        while isinstance(rows[-1], Norm | Dropout | Activation):  # Mirrors of rows on the input: nothing to rebuild.
+            rows = rows[:-1]
+        return rows
+
+    def to_dict(self) -> dict:
+        """Return the spec as plain JSON values, every field of every row written."""
+        return {"format": FORMAT} | {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, config: dict) -> "Spec":
+        """Rebuild a spec from `to_dict`."""
+        config = dict(config)
+        if config.pop("format", None) != FORMAT:
+            raise SpecError(f"This is not a spec of format {FORMAT}. Was it written by a newer keras_ae?")
+        unknown = set(config) - {field.name for field in fields(cls)}
+        if unknown:
+            raise SpecError(f"Spec: unknown fields {sorted(unknown)}. Was it written by a newer keras_ae?")
+        return cls(**{name: restored(value) for name, value in config.items()})
+
+    def to_json(self) -> str:
+        """Return the spec as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spec":
+        """Rebuild a spec from `to_json`."""
+        return cls.from_dict(json.loads(text))
+
+    def table(self) -> list[tuple[str, str, Shape, int]]:
+        """Return `(part, row, output shape, parameters)` for the input and every row, in the order of a batch."""
+        lines = [("input", "", self.input_shape, 0)]
+        for part, rows in (("encoder", self.encoder), ("latent", (self.latent,)), ("decoder", self.decoder_rows)):
+            for row in rows:
+                before = lines[-1][2]
+                lines.append((part, str(row), row.output_shape(before), row.parameters(before)))
+        lines.append(("likelihood", str(self.likelihood), self.input_shape, self._likelihood_parameters()))
+        if self.corruption is not None:
+            lines.insert(1, ("corruption", str(self.corruption), self.input_shape, 0))
+        return lines
+
+    def _likelihood_parameters(self) -> int:
+        """Count what the likelihood adds: a learned variance, or one more copy of the decoder's last weighted row."""
+        if isinstance(self.likelihood, Normal) and self.likelihood.variance == "global":
+            return 1
+        along = shapes(self.decoder_rows, (self.latent_dim,))
+        counts = [row.parameters(before) for row, before in zip(self.decoder_rows, along, strict=False)]
+        return (self.likelihood.heads - 1) * sum(counts[last_weighted(self.decoder_rows, along) :])
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the whole model, moving statistics of batch normalisation included."""
+        return sum(line[3] for line in self.table())
+
+    def __str__(self):
+        lines = [("part", "row", "output shape", "parameters")]
+        lines += [(part, row, str(shape), f"{count:,}") for part, row, shape, count in self.table()]
+        lines.append((self.model, "", "", f"{self.parameters:,}"))
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        texts = [
+            f"{part:<{widths[0]}}  {row:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
+            for part, row, shape, count in lines
+        ]
+        rule = "-" * len(texts[0])
+        return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1]])
+
+
+def last_weighted(rows: tuple[Row, ...], along: list[Shape]) -> int:
+    """Return the index of the last row that has weights; a likelihood with two heads repeats the rows from there."""
+    return max(index for index, row in enumerate(rows) if row.parameters(along[index]))
+
+
+def _checked_rows(name: str, rows) -> tuple[Row, ...]:
+    rows = tuple(rows)
+    for row in rows:
+        if not isinstance(row, Row) or not hasattr(row, "mirror") or isinstance(row, Latent):
+            raise SpecError(f"Spec: {name} must hold layer rows such as Dense(256), got {row!r}.")
+    return rows
+
+
+def _named_likelihood(likelihood) -> Likelihood:
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    if likelihood in LIKELIHOODS:
+        return LIKELIHOODS[likelihood]
+    raise SpecError(f"Unknown likelihood {likelihood!r}. Use a likelihood row or one of {', '.join(LIKELIHOODS)}.")

@@ -1,0 +1,15 @@
+"""One step of training on each backend: the only code of the library that knows which backend it runs on.
+
+Each module has a class `Steps`, mixed into `Autoencoder`, with
+
+- `train_step`, `test_step`: as Keras' trainer of that backend calls them. Both leave the losses to
+  `Autoencoder.compute_terms` and the logs to `Autoencoder.track`.
+- `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
+- `default_jit_compile`: XLA or not, by measurement (`benchmarks/fit_overhead.py`).
+"""
+
+from importlib import import_module
+
+import keras
+
+Steps = import_module(f"keras_ae.train_step.{keras.backend.backend()}").Steps

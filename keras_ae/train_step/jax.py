@@ -1,0 +1,67 @@
+"""The step on JAX: stateless, with every variable that it reads or writes passed in and handed back."""
+
+import jax
+import keras
+import numpy as np
+
+
+class Steps:
+    """`train_step` by `jax.value_and_grad` over a `keras.StatelessScope`."""
+
+    default_jit_compile = True
+
+    def train_step(self, state, data):
+        """Return the running means of the terms and the state after an update by one batch."""
+        trainable, non_trainable, optimizer, metrics = state
+        gradient = jax.value_and_grad(self._scaled_loss, has_aux=True)
+        (_, (loss, report, non_trainable)), gradients = gradient(trainable, non_trainable, optimizer, data)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._stateless_track(metrics, loss, report)
+        return logs, (trainable, non_trainable, optimizer, metrics)
+
+    def test_step(self, state, data):
+        """Return the running means of the terms, by the same objective as in training, and the state."""
+        trainable, non_trainable, metrics = state
+        loss, report, non_trainable = self._stateless_terms(trainable, non_trainable, data)
+        logs, metrics = self._stateless_track(metrics, loss, report)
+        return logs, (trainable, non_trainable, metrics)
+
+    def _scaled_loss(self, trainable, non_trainable, optimizer, data):
+        # The optimiser's variables are mapped too: the loss scale and the step count of schedules are among them.
+        mapping = list(zip(self.optimizer.variables, optimizer, strict=True))
+        loss, report, non_trainable = self._stateless_terms(trainable, non_trainable, data, mapping, training=True)
+        with keras.StatelessScope(state_mapping=mapping):
+            scaled = self.optimizer.scale_loss(loss)
+        return scaled, (loss, report, non_trainable)
+
+    def _stateless_terms(self, trainable, non_trainable, data, mapping=(), training=False):
+        mapping = [
+            *mapping,
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+        ]
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            loss, report = self.compute_terms(x, y, sample_weight, training=training)
+        return loss, report, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+
+    def _stateless_track(self, metrics, loss, report):
+        mapping = list(zip(self.metrics_variables, metrics, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = self.track(loss, report)
+        return logs, [scope.get_current_value(variable) for variable in self.metrics_variables]
+
+    def compile_function(self, function):
+        """Return `function` jitted with the model's variables as arguments, NumPy in and out."""
+
+        @jax.jit
+        def stateless(values, *arrays):
+            with keras.StatelessScope(state_mapping=list(zip(self.variables, values, strict=True))):
+                return function(*arrays)
+
+        def call(*arrays):
+            self.jax_state_sync()  # Within fit the state lives outside the variables.
+            outputs = stateless([variable.value for variable in self.variables], *arrays)
+            return keras.tree.map_structure(np.asarray, outputs)
+
+        return call

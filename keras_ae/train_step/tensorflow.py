@@ -1,0 +1,41 @@
+"""The step on TensorFlow."""
+
+import keras
+import tensorflow as tf
+
+
+class Steps:
+    """`train_step` by `GradientTape`."""
+
+    default_jit_compile = False
+
+    def train_step(self, data):
+        """Update the weights by one batch and return the running means of the terms."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss, report = self.compute_terms(x, y, sample_weight, training=True)
+            # The optimiser sums gradients over replicas, so that each contributes its share of the mean.
+            shared = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(shared)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        return self.track(loss, report)
+
+    def test_step(self, data):
+        """Return the running means of the terms, by the same objective as in training."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return self.track(*self.compute_terms(x, y, sample_weight, training=False))
+
+    def compile_function(self, function):
+        """Return `function` as a graph for any batch size, NumPy in and out."""
+        graphs = {}
+
+        def call(*arrays):
+            shapes = tuple((None, *array.shape[1:]) for array in arrays)
+            if shapes not in graphs:
+                signature = [tf.TensorSpec(shape, array.dtype) for shape, array in zip(shapes, arrays, strict=True)]
+                graphs[shapes] = tf.function(function).get_concrete_function(*signature)
+            outputs = graphs[shapes](*[tf.convert_to_tensor(array) for array in arrays])
+            return keras.tree.map_structure(lambda tensor: tensor.numpy(), outputs)
+
+        return call
