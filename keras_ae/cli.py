@@ -1,20 +1,18 @@
 """The command line: `keras-ae list | show | train | evaluate | sample | reconstruct | plot`."""
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-# TensorFlow's C++ side is told to be quiet before it starts; what the user should read is printed here.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
 import keras_ae
-from keras_ae.rows import SpecError, row_from_dict
+from keras_ae.rows import row_from_dict
 
 app = typer.Typer(
     help="Train and use autoencoders. Choose the backend with KERAS_BACKEND=tensorflow, jax or torch.",
@@ -115,7 +113,7 @@ def evaluate(
     model = found.load_model()
     numbers = found.evaluate(model, data.test) | {"samples": len(data.test)}
     if importance_samples:
-        numbers |= found.log_likelihood(model, data.test, importance_samples, images)
+        numbers |= found.log_likelihood(model, data.test, num_samples=importance_samples, images=images)
     print_numbers(numbers, title=f"{found.settings.model} on {data.name}, test part")
 
 
@@ -146,6 +144,24 @@ def plot(run: RunFolder) -> None:
     print(found.draw_history())
 
 
+def recipe(model: str, dataset: str, **settings) -> None:
+    """Run a recipe script: fixed settings, and the options --out, --resume, --smoke, --epochs and --seed."""
+
+    def command(
+        out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+        resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
+        smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 256 samples.")] = False,
+        epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = settings.pop("epochs"),
+        seed: Annotated[int, typer.Option(help="Fixes weights, order, noise and the split.")] = 0,
+    ) -> None:
+        few = {"epochs": 1, "smoke": True} if smoke else {"epochs": epochs}
+        found = keras_ae.runs.Settings(model, dataset, seed=seed, **few, **settings)
+        run_and_report(found, out, resume=resume)
+
+    with _mendable():
+        typer.run(command)
+
+
 def run_and_report(settings, folder: Path | None = None, *, resume: bool = False) -> dict:
     """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
 
@@ -168,7 +184,8 @@ def run_and_report(settings, folder: Path | None = None, *, resume: bool = False
 
 def print_numbers(numbers: dict, *, title: str) -> None:
     """Print names and values as a table."""
-    table = Table("", "value", title=title, box=None, title_justify="left")
+    console.print(title, style="bold", highlight=False)
+    table = Table("", "", box=None, show_header=False)
     for name, value in numbers.items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     console.print(table)
@@ -194,10 +211,17 @@ def _overrides(options: list[str] | None) -> dict:
     return found
 
 
-def main() -> None:
-    """Run the command line; what the user can mend is one line, not a traceback."""
+@contextmanager
+def _mendable() -> Iterator[None]:
+    """Turn what the user can mend into one line and exit code 1, instead of a traceback."""
     try:
-        app()
-    except (SpecError, ValueError, OSError, FloatingPointError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        yield
+    except (ValueError, OSError, FloatingPointError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(1) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    with _mendable():
+        app()

@@ -22,7 +22,8 @@ def evaluate(model: Autoencoder, part: Part, *, binarize: str | None = None, bat
       deterministic code; of a denoising model from corrupted inputs, beside `psnr_corrupted`, the inputs' own.
     - variational models: `elbo = -(nll + kl)`, `active_units` (variance of the posterior mean > 0.01, Burda et al.
       2016) and, under a discretised likelihood, `bits_per_dim` of that bound.
-    - sparse models: `active_share`, the mean share of code units above 0.01.
+    - sparse models: under "l1" `active_share`, the mean share of units that are not 0, and `dead_share`, those that
+      are 0 on every sample; under "kl" `mean_activation`, which the penalty draws to rho.
 
     Args:
         model: the trained model.
@@ -30,8 +31,7 @@ def evaluate(model: Autoencoder, part: Part, *, binarize: str | None = None, bat
         binarize: how the data were binarised in training; the draw here is fixed.
         batch_size: samples at once.
     """
-    # Dynamic binarisation is evaluated on one fixed draw.
-    batches = part.batches(batch_size, binarize="static" if binarize == "dynamic" else binarize)
+    batches = part.batches(batch_size, binarize=fixed(binarize))
     result = {name: float(value) for name, value in model.evaluate(batches, return_dict=True, verbose=0).items()}
     squared, squared_corrupted, codes = [], [], []
     for index in range(len(batches)):
@@ -47,9 +47,16 @@ def evaluate(model: Autoencoder, part: Part, *, binarize: str | None = None, bat
     return result | _of_code(model, np.concatenate(codes), result)
 
 
+def fixed(binarize: str | None) -> str | None:
+    """Return the binarisation for numbers: what training draws anew every epoch is here one draw that stays."""
+    return "static" if binarize == "dynamic" else binarize
+
+
 def _of_code(model: Autoencoder, z: np.ndarray, result: dict) -> dict:
     if isinstance(model.spec.latent, Sparse):
-        return {"active_share": float((z > 0.01).mean())}
+        if model.spec.latent.penalty == "kl":
+            return {"mean_activation": float(z.mean())}
+        return {"active_share": float((z > 0).mean()), "dead_share": float((z == 0).all(axis=0).mean())}
     if not model.is_variational:
         return {}
     elbo = -(result["nll"] + result["kl"])

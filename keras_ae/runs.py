@@ -12,6 +12,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import shlex
@@ -181,8 +182,9 @@ class Run:
         """
         settings = self.settings
         train = data.train.batches(settings.batch_size, shuffle=True, seed=settings.seed, binarize=settings.binarize)
-        fixed = "static" if settings.binarize == "dynamic" else settings.binarize
-        validation = data.validation.batches(settings.batch_size, seed=settings.seed, binarize=fixed)
+        validation = data.validation.batches(
+            settings.batch_size, seed=settings.seed, binarize=evaluation.fixed(settings.binarize)
+        )
         model = self.build(len(train))
         model.optimizer.build(model.trainable_variables)
         state = _State(self.checkpoints, train)
@@ -211,6 +213,14 @@ class Run:
     def evaluate(self, model: Autoencoder, part: datasets.Part) -> dict:
         """Return the numbers of `evaluation.evaluate` on a part, binarised as in training."""
         return evaluation.evaluate(model, part, binarize=self.settings.binarize)
+
+    def log_likelihood(self, model: Autoencoder, part: datasets.Part, *, num_samples: int, images: int) -> dict:
+        """Return the importance-weighted log p(x) of a part's first images in nats, and its standard error."""
+        images = min(images, len(part))
+        (x,) = part.batches(images, seed=self.settings.seed, binarize=evaluation.fixed(self.settings.binarize))[0]
+        found = model.log_likelihood(x, num_samples=num_samples, seed=self.settings.seed)
+        error = float(found.std() / math.sqrt(images))
+        return {"log_likelihood": float(found.mean()), "log_likelihood_error": error, "log_likelihood_images": images}
 
     def report(self, model: Autoencoder, data: datasets.Dataset) -> dict:
         """Write `metrics.json` with the test numbers and the final pictures, and return the numbers."""

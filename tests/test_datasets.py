@@ -251,6 +251,8 @@ def test_uniform_noise_is_uniform_and_uncorrelated():
     assert all(abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.009 for a, b in pairs)
 
 
+# On the torch backend, Keras turns tensors into arrays by a call that NumPy 2 deprecates.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 def test_fit_takes_batches_and_counts_epochs(grey):
     model = keras.Sequential([keras.layers.Input((6, 5, 1)), keras.layers.Flatten(), Recorder()])
     model.compile(optimizer="sgd")
@@ -387,7 +389,8 @@ def test_tfds_images_are_resized_as_arrays_are(mnist):
 def test_tfds_facts_name_the_stored_encoding():
     data = load("cifar10", stream=True, download=False)
     assert data.info["encoding"] in ("jpeg", "png")
-    assert data.input_shape == (32, 32, 3) and data.info["version"] == "3.0.2"
+    assert data.input_shape == (32, 32, 3) and "CIFAR-10" in data.info["description"]
+    assert data.info["licence"].startswith("none stated") and json.loads(json.dumps(data.info)) == data.info
 
 
 @needs("spoken_digit")

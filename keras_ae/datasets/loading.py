@@ -88,8 +88,13 @@ def _open(source, *, validation, image_size, stream, data_dir, download) -> tupl
     name = text.split(":")[0]
     if text == "mnist_mini":
         parts = _open_file(Path(__file__).with_name("mnist_mini.npz"), image_size, stream)
-        facts = {"source": "a sample of MNIST, shipped with keras_ae", "version": "1"}
-        return name, parts, dict.fromkeys(parts, "given"), facts | _known_facts(name)
+        facts = {
+            "source": "a sample of MNIST, shipped with keras_ae",
+            "version": "1",
+            "licence": LICENCES[name],
+            "description": DESCRIPTIONS[name],
+        }
+        return name, parts, dict.fromkeys(parts, "given"), facts
     if name not in DESCRIPTIONS and path.is_dir():
         parts, class_names = _open_folder(path, image_size, stream)
         facts = {"source": f"image folder {path.name}", "class_names": class_names}
@@ -107,11 +112,8 @@ def _open(source, *, validation, image_size, stream, data_dir, download) -> tupl
         stream=stream,
         part_size=lambda count, parts: part_size(validation, count, parts),
     )
-    return name, parts, split, facts | _known_facts(name)
-
-
-def _known_facts(name: str) -> dict:
-    return {"description": DESCRIPTIONS[name], "licence": LICENCES[name]} if name in DESCRIPTIONS else {}
+    # TFDS leaves the licence of most sets empty.
+    return name, parts, split, facts | {"licence": LICENCES.get(name, facts["licence"])}
 
 
 def _open_file(path: Path, image_size, stream: bool) -> dict:

@@ -36,7 +36,7 @@ class SparseAE(Autoencoder):
         return bernoulli_kl(self.spec.latent.rho, mean_activation)
 
 
-_STRENGTHS = {"l1": 0.1, "kl": 1.0}
+_STRENGTHS = {"l1": 0.05, "kl": 1.0}
 
 
 def _sparse(latent_dim: int, penalty: str, strength: Scheduled | None, rho: float) -> Sparse:
@@ -60,7 +60,7 @@ def sparse_ae(
         input_shape: shape of one sample.
         latent_dim: units of the code.
         penalty: "l1" on a rectified code, or "kl" to the mean activation `rho` on a sigmoid code.
-        strength: weight of the penalty, a number, a `Ramp` or a `Cycle`; None means 0.1 for "l1", 1 for "kl".
+        strength: weight of the penalty, a number, a `Ramp` or a `Cycle`; None means 0.05 for "l1", 1 for "kl".
         rho: wanted mean activation under "kl".
         likelihood: p(x|z).
     """

@@ -1,0 +1,6 @@
+"""conv_vae on mnist."""
+
+from keras_ae.cli import recipe
+
+if __name__ == "__main__":
+    recipe("conv_vae", "mnist", epochs=20, learning_rate=2e-3)

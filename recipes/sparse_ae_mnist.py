@@ -1,0 +1,6 @@
+"""sparse_ae on mnist."""
+
+from keras_ae.cli import recipe
+
+if __name__ == "__main__":
+    recipe("sparse_ae", "mnist", epochs=20, learning_rate=1e-3)

@@ -1,0 +1,383 @@
+"""One row a model: what every model of the zoo has to do, on this backend and on the others.
+
+Run as a script, `python test_models.py FOLDER`, it loads on another backend what the tests wrote into FOLDER.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
+from math import isfinite, pi, prod, sqrt
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_ae
+
+# name: (model type, code, whether training draws)
+MODELS = {
+    "ae": ("ae", "z", False),
+    "conv_ae": ("ae", "z", False),
+    "conv_denoising_ae": ("ae", "z", True),
+    "conv_sparse_ae": ("sparse_ae", "z", False),
+    "conv_vae": ("vae", "z_mean", True),
+    "denoising_ae": ("ae", "z", True),
+    "sparse_ae": ("sparse_ae", "z", False),
+    "vae": ("vae", "z_mean", True),
+}
+CONV = [name for name in MODELS if name.startswith("conv_")]
+BACKENDS = ("tensorflow", "jax", "torch")
+GOING_ON = ("conv_vae", "denoising_ae", "sparse_ae")  # One of each kind is trained on by the other backends.
+LATENT_DIM = 8
+LEARNING = {"batch_size": 32, "shuffle": False, "verbose": 0}
+
+each_model = pytest.mark.parametrize("name", MODELS)
+
+
+@cache
+def images(n=256):
+    with np.load(Path(keras_ae.__file__).parent / "datasets" / "mnist_mini.npz") as arrays:
+        return (arrays["x_train"][:n, ..., None] / 255).astype("float32")
+
+
+def built(name, seed=0):
+    return keras_ae.build(name, latent_dim=LATENT_DIM, seed=seed)
+
+
+def weights_of(model):
+    return [np.array(weight) for weight in model.get_weights()]
+
+
+def same(some, others):
+    return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+def stepped(model, x, y=None):
+    """Take one step, without the time to compile one where that is shorter, and return what was logged."""
+    model.compile(run_eagerly=keras.backend.backend() != "jax")
+    return model.train_on_batch(x, y, return_dict=True)
+
+
+@dataclass
+class Trained:
+    """What is known of a model that was trained for two epochs, saved, and then trained for one more."""
+
+    losses: list[float]
+    weights: list[np.ndarray]
+    x_hat: np.ndarray
+    going_on: float
+    file: Path
+    weights_file: Path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("zoo")
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """Train a model when it is first asked for, and leave its files in `folder`."""
+
+    @cache
+    def train(name):
+        model, x = built(name), images()
+        losses = model.fit(x, epochs=2, **LEARNING).history["loss"]
+        file, weights_file = folder / f"{name}.keras", folder / f"{name}.weights.h5"
+        model.save(file)
+        model.save_weights(weights_file)
+        weights, x_hat = weights_of(model), model.reconstruct(x[:16])
+        (going_on,) = model.fit(x[:64], **LEARNING).history["loss"]
+        return Trained(losses, weights, x_hat, going_on, file, weights_file)
+
+    return train
+
+
+# Every model
+
+
+def test_the_rows_are_the_models():
+    assert list(MODELS) == keras_ae.list_models()
+
+
+@each_model
+def test_default_model_is_described_and_takes_mnist(name):
+    spec = keras_ae.spec(name)
+    assert spec.input_shape == (28, 28, 1)
+    assert keras_ae.describe(name)
+    assert spec.model == MODELS[name][0]
+    assert keras_ae.build(name).count_params() == spec.parameters + len(spec.latent.scheduled)
+
+
+@each_model
+def test_shapes(name):
+    model, x = built(name), images()[:3]
+    parameters = model.posterior(x)
+    assert parameters[MODELS[name][1]].shape == (3, LATENT_DIM)
+    assert model.encode(x).shape == (3, LATENT_DIM)
+    decoded = model.decoder(np.zeros((3, LATENT_DIM), "float32")).shape
+    assert decoded == (3, *model.spec.input_shape[:-1], model.spec.likelihood.heads)
+    assert model.decode(np.zeros((3, LATENT_DIM))).shape == model.reconstruct(x).shape == x.shape
+    assert model.output_shape == (None, *x.shape[1:])
+
+
+@each_model
+def test_spec_survives_json(name):
+    spec = keras_ae.spec(name)
+    again = keras_ae.Spec.from_json(spec.to_json())
+    assert again == spec
+    assert str(again) == str(spec)
+
+
+@each_model
+def test_a_few_steps_lower_the_loss(trained, name):
+    first, last = trained(name).losses
+    assert last < first
+
+
+@each_model
+def test_saved_file_gives_equal_outputs_and_goes_on_training(trained, name):
+    before = trained(name)
+    model = keras.saving.load_model(before.file)
+    assert type(model) is type(built(name))
+    assert same(weights_of(model), before.weights)
+    np.testing.assert_allclose(model.reconstruct(images()[:16]), before.x_hat, atol=1e-6)
+    (loss,) = model.fit(images()[:64], **LEARNING).history["loss"]
+    assert loss == pytest.approx(before.going_on, rel=1e-5)  # Optimiser and random state were kept.
+
+
+@each_model
+def test_weights_load_into_a_fresh_model(trained, name):
+    model = built(name, seed=5)
+    model.load_weights(trained(name).weights_file)
+    np.testing.assert_allclose(model.reconstruct(images()[:16]), trained(name).x_hat, atol=1e-6)
+
+
+@each_model
+def test_same_seed_gives_same_weights_losses_and_draws(trained, name):
+    model, twin, other = built(name), built(name), built(name, seed=1)
+    kernels = [[w for w in weights_of(m) if w.ndim > 1] for m in (model, twin, other)]
+    assert same(kernels[0], kernels[1])
+    assert not any(np.array_equal(a, b) for a, b in zip(kernels[0], kernels[2], strict=True))
+    if MODELS[name][2]:
+        draws = [draw(m) for m in (model, twin, other)]
+        assert np.array_equal(draws[0], draws[1])
+        assert not np.allclose(draws[0], draws[2])
+        assert not np.allclose(draws[1], draw(twin))  # A second draw is another one.
+    losses = built(name).fit(images(), **LEARNING).history["loss"]
+    assert losses == pytest.approx(trained(name).losses[:1], rel=1e-6)
+
+
+def draw(model):
+    """Return what the model adds at random: corrupted zeros, or codes drawn from N(0, I)."""
+    if model.corruption:
+        return ops.convert_to_numpy(model.corruption(np.full((2, 28, 28, 1), 0.5, "float32")))
+    zeros = np.zeros((2, LATENT_DIM), "float32")
+    return ops.convert_to_numpy(model.latent({"z_mean": zeros, "z_log_var": zeros}, sample=True))
+
+
+def test_another_seed_gives_another_loss(trained):
+    losses = built("vae", seed=1).fit(images(), **LEARNING).history["loss"]
+    assert losses != pytest.approx(trained("vae").losses[:1], rel=1e-4)
+
+
+# Other backends
+
+
+def main(folder):
+    """Load on this backend what another one wrote; print the reconstructions' distances and the losses going on."""
+    found = {"backend": keras.backend.backend()}
+    for file in sorted(folder.glob("*.keras")):
+        name, x = file.stem, images()
+        model = built(name, seed=7)
+        model.load_weights(folder / f"{name}.weights.h5")
+        expected = np.load(folder / f"{name}.npy")
+        distance = float(np.abs(model.reconstruct(x[:16]) - expected).max())
+        found[name] = {"distance": distance}
+        if name in GOING_ON:
+            found[name]["losses"] = keras.saving.load_model(file).fit(x[:64], **LEARNING).history["loss"]
+    print(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(trained, folder):
+    """What the other backends found in the files of this one: one process each, side by side."""
+    for name in MODELS:
+        np.save(folder / f"{name}.npy", trained(name).x_hat)
+    processes = {}
+    for backend in BACKENDS:
+        if backend != keras.backend.backend() and find_spec(backend):
+            environment = os.environ | {"KERAS_BACKEND": backend}
+            command = [sys.executable, __file__, str(folder)]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            processes[backend] = subprocess.Popen(command, env=environment, **pipes)
+    answers = {backend: process.communicate() for backend, process in processes.items()}
+    for backend, process in processes.items():
+        assert process.returncode == 0, answers[backend][1]
+    return {backend: json.loads(out.splitlines()[-1]) for backend, (out, _) in answers.items()}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_and_saved_files_travel(elsewhere, trained, backend):
+    if backend == keras.backend.backend():
+        pytest.skip("this is the backend that wrote the files")
+    if backend not in elsewhere:
+        pytest.skip(f"{backend} is not installed")
+    found = elsewhere[backend]
+    assert found.pop("backend") == backend
+    assert list(found) == list(MODELS)
+    assert {name: facts["distance"] for name, facts in found.items() if facts["distance"] > 1e-5} == {}
+    for name in GOING_ON:
+        # Without draws the steps after loading are the same on every backend, so the optimiser's state came along.
+        tolerance = 0.1 if MODELS[name][2] else 1e-4
+        assert found[name]["losses"] == pytest.approx([trained(name).going_on], rel=tolerance), name
+
+
+# Other sizes and options
+
+
+@each_model
+def test_colour_images(name):
+    check_size(name, (16, 16, 3))
+
+
+@pytest.mark.parametrize("name", CONV)
+@pytest.mark.parametrize("input_shape", [(64, 2), (8, 8, 8, 1)])
+def test_series_and_volumes(name, input_shape):
+    check_size(name, input_shape)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in CONV])
+def test_plain_features(name):
+    check_size(name, (12,))
+
+
+def check_size(name, input_shape):
+    model = keras_ae.build(name, input_shape=input_shape, latent_dim=5, seed=0)
+    x = np.random.default_rng(0).random((4, *input_shape), dtype="float32")
+    before = weights_of(model.encoder)
+    assert isfinite(stepped(model, x)["loss"])
+    assert not same(before, weights_of(model.encoder))
+    assert model.encode(x).shape == (4, 5)
+    assert model.reconstruct(x).shape == x.shape
+
+
+@pytest.mark.parametrize("name", ["sparse_ae", "conv_sparse_ae"])
+@pytest.mark.parametrize("penalty", ["l1", "kl"])
+def test_sparse_penalties(name, penalty):
+    model = keras_ae.build(name, input_shape=(8, 8, 1), latent_dim=20, penalty=penalty, seed=0)
+    x = np.random.default_rng(0).random((32, 8, 8, 1), dtype="float32")
+    z = model.encode(x)
+    if penalty == "l1":
+        assert (z >= 0).all()
+        expected = np.abs(z).sum(axis=1).mean()
+    else:
+        assert ((z > 0) & (z < 1)).all()
+        rho, mean = model.spec.latent.rho, z.mean(axis=0)
+        expected = (rho * np.log(rho / mean) + (1 - rho) * np.log((1 - rho) / (1 - mean))).sum()
+    logs = stepped(model, x)
+    assert logs["sparsity"] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert logs["loss"] == pytest.approx(logs["nll"] + model.spec.latent.strength * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["denoising_ae", "conv_denoising_ae"])
+@pytest.mark.parametrize("corruption", ["gaussian", "salt_and_pepper", "masking"])
+def test_corruptions(name, corruption):
+    model = keras_ae.build(name, input_shape=(8, 8, 1), latent_dim=4, corruption=corruption, strength=0.2, seed=0)
+    x = np.random.default_rng(0).random((64, 8, 8, 1), dtype="float32")
+    assert isfinite(stepped(model, x)["loss"])
+    corrupted = model.corrupt(x)
+    assert corrupted.shape == x.shape
+    if corruption == "gaussian":
+        assert (corrupted - x).std() == pytest.approx(0.2, rel=0.1)
+    else:
+        assert (corrupted != x).mean() == pytest.approx(0.2, rel=0.2)
+
+
+@pytest.mark.parametrize("likelihood", keras_ae.rows.LIKELIHOODS)
+def test_likelihoods(likelihood):
+    model = keras_ae.build("vae", input_shape=(8, 8, 1), latent_dim=4, likelihood=likelihood, seed=0)
+    x = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 1)).astype("float32") / 255
+    logs = stepped(model, x)
+    assert logs["loss"] == pytest.approx(logs["nll"] + logs["kl"], rel=1e-5)
+    x_hat = model.reconstruct(x)
+    assert x_hat.shape == x.shape
+    support = model.spec.likelihood.support
+    assert support is None or (x_hat.min() >= support[0] and x_hat.max() <= support[1])
+
+
+# What a denoising model is shown
+
+
+@keras.saving.register_keras_serializable("tests")
+class Spy(keras_ae.autoencoder.Autoencoder):
+    """Logs how far the encoder's input is from the target, and the target's mean square."""
+
+    terms = ("nll", "distance", "target")
+
+    def autoencode(self, x, *, training):
+        return super().autoencode(x, training=training) | {"input": x}
+
+    def objective(self, x, outputs):
+        distance, target = (ops.mean(v, axis=(1, 2, 3)) for v in (ops.abs(outputs["input"] - x), ops.square(x)))
+        return super().objective(x, outputs) | {"distance": distance, "target": target}
+
+
+@pytest.fixture
+def spy():
+    model = Spy(keras_ae.spec("denoising_ae", latent_dim=4), seed=0)
+    model.compile()
+    return model
+
+
+def test_the_input_is_corrupted_and_the_target_is_clean(spy):
+    x, x_val = images()[:128], images()[128:]
+    history = spy.fit(x, validation_data=x_val, **LEARNING).history
+    noise = 0.5 * sqrt(2 / pi)  # E|e| of e ~ N(0, 0.5^2).
+    assert history["distance"] == pytest.approx([noise], rel=0.02)
+    assert history["target"] == pytest.approx([np.square(x).mean()], rel=1e-5)
+    assert history["val_distance"] == pytest.approx([noise], rel=0.02)
+    assert history["val_target"] == pytest.approx([np.square(x_val).mean()], rel=1e-5)
+
+
+def test_noise_is_drawn_anew_each_time(spy):
+    first, second = (spy.evaluate(images()[:64], return_dict=True, verbose=0)["distance"] for _ in range(2))
+    assert first != second
+
+
+def test_nothing_is_added_to_noisy_inputs_of_the_users_own(spy):
+    clean = images()[:64]
+    noisy = np.clip(clean + 0.1, 0, 1)
+    history = spy.fit(noisy, clean, validation_data=(noisy, clean), **LEARNING).history
+    for prefix in ("", "val_"):
+        assert history[f"{prefix}distance"] == pytest.approx([np.abs(noisy - clean).mean()], rel=1e-5)
+        assert history[f"{prefix}target"] == pytest.approx([np.square(clean).mean()], rel=1e-5)
+
+
+def test_predict_adds_nothing(spy):
+    x = images()[:8]
+    once = spy.predict(x, verbose=0)
+    plain = keras_ae.build(replace(spy.spec, corruption=None), seed=3)
+    plain.encoder.set_weights(spy.encoder.get_weights())
+    plain.decoder.set_weights(spy.decoder.get_weights())
+    np.testing.assert_allclose(once, plain.predict(x, verbose=0), atol=1e-6)
+    np.testing.assert_allclose(once, spy.reconstruct(x), atol=1e-6)
+    np.testing.assert_allclose(once, spy.decode(spy.encode(x)), atol=1e-6)
+
+
+def test_a_corruption_may_be_given_to_any_model():
+    spec = replace(keras_ae.spec("vae", input_shape=(6, 6, 1), latent_dim=2), corruption=keras_ae.Masking(0.5))
+    model = keras_ae.build(spec, seed=0)
+    x = np.ones((4, 6, 6, 1), dtype="float32")
+    assert isfinite(stepped(model, x)["loss"])
+    assert prod(spec.input_shape) * 4 * 0.3 < (model.corrupt(x) == 0).sum() < prod(spec.input_shape) * 4 * 0.7
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
