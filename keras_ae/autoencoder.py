@@ -35,6 +35,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         x = keras.Input(spec.input_shape, name="x")
         x_hat = parts.likelihood(parts.decoder(parts.latent(parts.encoder(x))))
         super().__init__(inputs=x, outputs=x_hat, name=name or spec.model, trainable=trainable)
+        self.dtype_policy = policy  # By which Keras decides in `compile` whether losses need scaling.
         self.spec, self.seed, self.policy = spec, seed, policy
         self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
         self.likelihood, self.corruption = parts.likelihood, parts.corruption
@@ -73,7 +74,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
         already, regularisers and `add_loss` are added as they are.
         """
-        x = ops.convert_to_tensor(x)
+        x, y = ops.convert_to_tensor(x), y if _is_target(y) else None
         target = ops.cast(x if y is None else y, "float32")
         inputs = self.corruption(x) if y is None and self.corruption else x
         if training:
@@ -83,7 +84,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         terms = self.objective(target, outputs)
         terms = {name: _mean(value, outputs["weight"]) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
-        return loss, (terms, count, target, outputs["x_logits"], sample_weight)
+        return loss, (terms, count, target, self.likelihood(outputs["x_logits"]), sample_weight)
 
     def _advance_schedules(self) -> None:
         for name, variable in self.scheduled.items():
@@ -93,15 +94,15 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
 
     def track(self, loss, report) -> dict:
         """Update the running means of the loss, its terms and the user's metrics, and return them."""
-        terms, count, target, x_logits, sample_weight = report
+        terms, count, target, x_hat, sample_weight = report
         self._loss_tracker.update_state(loss, sample_weight=count)
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=count)
-        return self.compute_metrics(None, target, self.likelihood(x_logits), sample_weight)
+        return self.compute_metrics(None, target, x_hat, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Update the metrics given to `compile`, which compare the target with the reconstruction."""
-        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+        return super().compute_metrics(x, y if _is_target(y) else x, y_pred, sample_weight)
 
     def compile(self, optimizer="adam", *, jit_compile: bool | None = None, **options):
         """Configure training, as in Keras; the loss belongs to the model type and cannot be given.
@@ -145,8 +146,13 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             validation_data = validation_data if not isinstance(validation_data, np.ndarray) else (validation_data,)
             batch = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
             check_batch(tuple(batch), self.spec, "validation_data")
+            if isinstance(validation_data, tuple | list) and len(validation_data) == 3:
+                validation_data = _with_target(*validation_data)
         if isinstance(callbacks, keras.callbacks.Callback):
             callbacks = [callbacks]
+        x, y, _ = _with_target(x, y, options.get("sample_weight"))
+        if isinstance(x, keras.utils.PyDataset) and hasattr(x, "shuffle"):
+            options.setdefault("shuffle", False)  # It has an order of its own, which Keras would shuffle once more.
         guard = FiniteGuard()
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
         try:
@@ -159,6 +165,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         """Return loss and terms, as `keras.Model.evaluate`, after a check of the data; codes are drawn anew."""
         if not options.get("_use_cached_eval_dataset"):
             check_batch((x, y), self.spec, "x")
+            x, y, _ = _with_target(x, y, options.get("sample_weight"))
         return super().evaluate(x, y, batch_size=batch_size or _default_batch(x), **options)
 
     def predict(self, x, batch_size=None, **options):
@@ -170,6 +177,17 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
 def _default_batch(x) -> int | None:
     """Return 128 for arrays; datasets bring their own batches, and Keras refuses a size beside them."""
     return 128 if hasattr(x, "__array__") else None
+
+
+def _with_target(x, y, sample_weight) -> tuple:
+    """Return the three with an empty target (n, 0) for weights without one, which Keras would drop in silence."""
+    if y is None and sample_weight is not None and hasattr(x, "__array__"):
+        y = np.empty((len(x), 0), dtype="float32")
+    return x, y, sample_weight
+
+
+def _is_target(y) -> bool:
+    return y is not None and y.shape[-1] != 0
 
 
 def _shares(target, sample_weight):

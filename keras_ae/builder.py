@@ -89,7 +89,7 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
         latent=_latent_layer(spec.latent, int(seeds.integers(2**31))),
         decoder=_decoder(spec, Maker(seeds, count(), dtype)),
         likelihood=likelihood_layer(spec.likelihood),
-        corruption=spec.corruption and Corrupt(spec.corruption, int(seeds.integers(2**31)), name="corruption"),
+        corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
     )
 
 
@@ -208,4 +208,9 @@ def _(latent: Sparse, h, make):
 
 
 def _latent_layer(latent: Row, seed: int) -> keras.layers.Layer:
-    return Sampling(seed, name="latent") if isinstance(latent, Gaussian) else Code(name="latent")
+    options = {"dtype": "float32", "name": "latent"}
+    return Sampling(seed, **options) if isinstance(latent, Gaussian) else Code(**options)
+
+
+def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:
+    return Corrupt(corruption, seed, dtype="float32", name="corruption")

@@ -25,6 +25,8 @@ class FiniteGuard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Keep a copy of the state."""
         self.epoch = epoch
+        if not self.model.optimizer.built:  # Or its state would be made in the first step and missing in the copy.
+            self.model.optimizer.build(self.model.trainable_variables)
         self.good = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables()]
 
     def on_train_batch_end(self, batch, logs=None):

@@ -147,17 +147,20 @@ class DiscretizedLogisticLayer(LikelihoodLayer):
         return 0.5 + mean, ops.maximum(log_scale - 2.0, -7.0)
 
     def nll_of_values(self, x, x_logits):
-        """Return -log(F(x + half a bin) - F(x - half a bin)), elementwise, on a float32-safe path."""
+        """Return -log(F(x + half a bin) - F(x - half a bin)), elementwise.
+
+        By F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)), where nothing cancels, however far in the tails.
+        """
         mean, log_scale = self.mean_and_log_scale(x_logits)
         inverse_scale, half = ops.exp(-log_scale), 0.5 / (self.row.levels - 1)
-        above, below = (x - mean + half) * inverse_scale, (x - mean - half) * inverse_scale
-        middle = (x - mean) * inverse_scale
-        mass = ops.sigmoid(above) - ops.sigmoid(below)
-        # Far in the tails the difference cancels; there the mass is density times the width of a bin.
-        tail = middle - log_scale - 2 * ops.softplus(middle) + math.log(2 * half)
-        inside = ops.where(mass > 1e-5, ops.log(ops.maximum(mass, 1e-12)), tail)
-        log_mass = ops.where(x > 1 - half, -ops.softplus(below), inside)
-        return -ops.where(x < half, above - ops.softplus(above), log_mass)
+        log_below = -ops.softplus(-(x - mean + half) * inverse_scale)
+        log_above = -ops.softplus((x - mean - half) * inverse_scale)
+        width = 2 * half * inverse_scale
+        is_narrow = width < 1e-3  # There 1 - exp(-width) is width - width^2 / 2, which may underflow.
+        log_width = ops.log(-ops.expm1(-ops.where(is_narrow, 1.0, width)))
+        log_width = ops.where(is_narrow, math.log(2 * half) - log_scale - width / 2, log_width)
+        log_mass = ops.where(x > 1 - half, log_above, log_below + log_above + log_width)
+        return -ops.where(x < half, log_below, log_mass)
 
     def call(self, x_logits):
         """Return the logistic's mean, clipped to [0, 1]."""

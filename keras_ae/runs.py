@@ -196,17 +196,21 @@ class Run:
         self._cut_history(done)
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
+        log = keras.callbacks.CSVLogger(self.history, append=True)
+        watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
         started = time.perf_counter()
         try:
             model.fit(
                 train,
                 validation_data=validation,
-                callbacks=[*self._callbacks(data.validation), state],
+                callbacks=watching,
                 initial_epoch=done,
                 epochs=settings.epochs,
                 verbose=verbose,
             )
         finally:
+            if log.csv_file:  # Keras leaves it open when training is cut off.
+                log.csv_file.close()
             self._note(seconds=round(self.facts().get("seconds", 0) + time.perf_counter() - started, 1))
         return self.load_model()
 
@@ -257,7 +261,7 @@ class Run:
                 writer.writeheader()
                 writer.writerows(rows[:epochs])
 
-    def _callbacks(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
+    def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
         x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
         folder = self.pictures / "epochs"
         watch = [callbacks.CollapseMonitor(x)] if hasattr(self.spec.latent, "beta") else []
@@ -265,8 +269,6 @@ class Run:
             *watch,
             callbacks.ReconstructionVisualizer(x, folder=folder),
             callbacks.LatentVisualizer(x, labels, folder=folder),
-            keras.callbacks.CSVLogger(self.history, append=True),
-            self._best_checkpoint(),
         ]
 
     def _best_checkpoint(self) -> keras.callbacks.ModelCheckpoint:

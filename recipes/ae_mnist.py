@@ -3,4 +3,4 @@
 from keras_ae.cli import recipe
 
 if __name__ == "__main__":
-    recipe("ae", "mnist", epochs=30, learning_rate=1e-3)
+    recipe("ae", "mnist", epochs=20, learning_rate=1e-3)
