@@ -31,14 +31,22 @@ class Saving:
         """Rebuild a model from `get_config`."""
         return cls(**{**config, "spec": Spec.from_dict(config["spec"])})
 
+    def get_compile_config(self) -> dict | None:
+        """Return how the model is compiled, and whether its optimiser has any state yet."""
+        config = super().get_compile_config()
+        return config and config | {"optimizer_built": self.optimizer.built}
+
     def compile_from_config(self, config: dict) -> None:
         """Compile as the saved model was; what names a backend is left out, so that files travel between them."""
-        config = {name: value for name, value in config.items() if name not in ("jit_compile", "loss", "loss_weights")}
+        left_out = ("jit_compile", "loss", "loss_weights", "optimizer_built")
+        built = config.get("optimizer_built", True)
+        config = {name: value for name, value in config.items() if name not in left_out}
         optimizer = config["optimizer"]
         if "backend.torch" in (optimizer["module"] or ""):
             config["optimizer"] = {**optimizer, "module": "keras.optimizers", "registered_name": None}
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        if built:
+            self.optimizer.build(self.trainable_variables)
 
     def save(self, filepath, overwrite: bool = True, **options) -> None:
         """Save model, optimiser and random state as one `.keras` file; a failure leaves an older file as it was.
@@ -107,17 +115,28 @@ class Saving:
                 )
 
     def save_own_variables(self, store) -> None:
-        """Keep the spec, which says what the weights are for, and the state of every random generator."""
+        """Keep the spec, which says what the weights are for, where schedules are, and every random generator."""
         store["spec"] = np.frombuffer(json.dumps(self.spec.to_dict()).encode(), dtype="uint8")
         if states := self._random_states():
             store["random_states"] = np.stack([ops.convert_to_numpy(state) for state in states]).astype("int64")
+        if moving := self._moving_weights():
+            store["scheduled"] = np.stack([ops.convert_to_numpy(variable) for variable in moving])
 
     def load_own_variables(self, store) -> None:
-        """Put the random generators back where they were, so that a resumed run draws what it would have drawn."""
+        """Put random generators and schedules back where they were: a resumed run draws what it would have drawn."""
         states = self._random_states()
         if "random_states" in store.keys() and len(store["random_states"]) == len(states):  # noqa: SIM118
             for state, value in zip(states, np.array(store["random_states"]), strict=True):
                 state.assign(value.astype(state.dtype))
+        moving = self._moving_weights()
+        if "scheduled" in store.keys() and len(store["scheduled"]) == len(moving):  # noqa: SIM118
+            for variable, value in zip(moving, np.array(store["scheduled"]), strict=True):
+                variable.assign(value)
+
+    def _moving_weights(self) -> list:
+        """Return the weights of the loss that follow a schedule; plain numbers are the spec's alone."""
+        schedules = ((getattr(self.spec.latent, name), variable) for name, variable in self.scheduled.items())
+        return [variable for schedule, variable in schedules if not isinstance(schedule, int | float)]
 
     def _random_states(self) -> list:
         return [variable for variable in self.non_trainable_variables if variable.name == "seed_generator_state"]
