@@ -84,7 +84,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         terms = self.objective(target, outputs)
         terms = {name: _mean(value, outputs["weight"]) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
-        return loss, (terms, count, target, self.likelihood(outputs["x_logits"]), sample_weight)
+        x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
+        return loss, (terms, count, target, x_hat, sample_weight)
 
     def _advance_schedules(self) -> None:
         for name, variable in self.scheduled.items():
@@ -98,6 +99,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         self._loss_tracker.update_state(loss, sample_weight=count)
         for name, tracker in self.trackers.items():
             tracker.update_state(terms[name], sample_weight=count)
+        if x_hat is None:
+            return self.get_metrics_result()
         return self.compute_metrics(None, target, x_hat, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -119,6 +122,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             )
         if jit_compile is None:
             jit_compile = self.default_jit_compile and not options.get("run_eagerly", False)
+        self.has_metrics = bool(options.get("metrics") or options.get("weighted_metrics"))
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *, callbacks=None, validation_data=None, **options):

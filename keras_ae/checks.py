@@ -30,8 +30,8 @@ def check_data(data, spec: Spec, name: str = "x") -> None:
         check_batch(batch if isinstance(batch, tuple) else (batch,), spec, f"{name}[0]")
     elif hasattr(data, "element_spec"):
         elements = data.element_spec if isinstance(data.element_spec, tuple) else (data.element_spec,)
-        for element in elements[:2]:
-            _check_shape(tuple(element.shape), spec, name)
+        for part, element in zip((name, f"{name} (target)"), elements, strict=False):
+            _check_shape(tuple(element.shape), spec, part)
     elif hasattr(data, "shape"):
         _check_shape(tuple(data.shape), spec, name)
 

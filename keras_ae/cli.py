@@ -62,8 +62,10 @@ def train(
     ] = "mnist_mini",
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET[-N] if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off, same settings.")] = False,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 128,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 30,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples in a step; 64 below 20,000 training samples, else 128.")
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="Adam's, at the first step.")] = 2e-3,
     schedule: Annotated[str, typer.Option(help="Of the learning rate: cosine (to 0) or constant.")] = "cosine",
     seed: Annotated[int, typer.Option(help="Fixes weights, order, noise and the validation split.")] = 0,

@@ -23,3 +23,16 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve(path: str | os.PathLike, size: int) -> None:
+    """Fill `path` with `size` zeros for the next writer to overwrite; a full disk is an `OSError` here and now.
+
+    HDF5 itself crashes the process where it finds a disk full while it closes a file.
+    """
+    if "://" in str(path):
+        return
+    block = bytes(1 << 20)
+    with open(path, "wb") as file:
+        for start in range(0, size, len(block)):
+            file.write(block[: size - start])

@@ -41,7 +41,7 @@ class Settings:
         model: a name of `list_models()`, or the path of a `spec.json`.
         dataset: what `datasets.load` takes as a name or path.
         epochs: passes over the training part.
-        batch_size: samples in a step.
+        batch_size: samples in a step; None becomes 64 below 20,000 training samples, else 128.
         learning_rate: of Adam, at the first step.
         schedule: "cosine", from `learning_rate` to 0 over the run (Loshchilov & Hutter 2017), or "constant".
         seed: fixes weights, order, noise and the validation split.
@@ -55,8 +55,8 @@ class Settings:
 
     model: str
     dataset: str = "mnist_mini"
-    epochs: int = 20
-    batch_size: int = 128
+    epochs: int = 30
+    batch_size: int | None = None
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     seed: int = 0
@@ -69,7 +69,7 @@ class Settings:
 
     def __post_init__(self):
         for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}.")
@@ -88,6 +88,10 @@ class Settings:
             few |= {} if labels is None else {f"y_{part.name}": labels}
         info = data.info | {"smoke": f"the first {SMOKE_SAMPLES} samples of each part"}
         return replace(datasets.load(few), name=data.name, info=info)
+
+    def resolved(self, data: datasets.Dataset) -> "Settings":
+        """Return the settings with what hangs on the data written out."""
+        return self if self.batch_size else replace(self, batch_size=64 if len(data.train) < 20_000 else 128)
 
     def load_spec(self, data: datasets.Dataset) -> Spec:
         """Return the spec of the named model for the data's shape, or that of the file."""
@@ -338,7 +342,8 @@ def _numbered(model: str, dataset: str, root: str | os.PathLike, number: int) ->
 def start(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
     """Make a new run in `folder`, or in `new_folder(...)`; return it and its data."""
     data = settings.load_data()
-    return Run.create(folder or new_folder(settings.model, settings.dataset), settings, data), data
+    folder = folder or new_folder(settings.model, settings.dataset)
+    return Run.create(folder, settings.resolved(data), data), data
 
 
 def resume(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
@@ -348,14 +353,15 @@ def resume(settings: Settings, folder: str | os.PathLike | None = None) -> tuple
         ValueError: `settings` are not those that the run began with; the message lists the differences.
     """
     run = Run.open(folder or newest_folder(settings.model, settings.dataset))
-    began = asdict(run.settings)
-    changed = {name: (began[name], value) for name, value in asdict(settings).items() if began[name] != value}
+    data, began = run.settings.load_data(), asdict(run.settings)
+    now = asdict(settings.resolved(data))
+    changed = {name: (began[name], value) for name, value in now.items() if began[name] != value}
     if changed:
         listing = ", ".join(f"{name}: {old} then, {new} now" for name, (old, new) in changed.items())
         raise ValueError(
             f"{run.folder} began with other settings ({listing}). Resume with its own, or start a new run."
         )
-    return run, run.settings.load_data()
+    return run, data
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import os
+from math import prod
 
 import h5py
 import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.files import replacing
+from keras_ae.files import replacing, reserve
 from keras_ae.rows import Dropout
 from keras_ae.spec import Spec
 
@@ -31,7 +32,7 @@ class Saving:
         """Rebuild a model from `get_config`."""
         return cls(**{**config, "spec": Spec.from_dict(config["spec"])})
 
-    def get_compile_config(self) -> dict | None:
+    def get_compile_config(self) -> dict:
         """Return how the model is compiled, and whether its optimiser has any state yet."""
         config = super().get_compile_config()
         return config and config | {"optimizer_built": self.optimizer.built}
@@ -69,7 +70,18 @@ class Saving:
             super().save_weights(filepath, max_shard_size=max_shard_size)
             return
         with replacing(filepath) as temporary:
+            reserve(temporary, self._bytes_in_file())
             super().save_weights(temporary)
+
+    def export(self, filepath, format: str = "tf_saved_model", **options):
+        """Export the reconstruction, from which nothing is drawn, as `keras.Model.export` does."""
+        self(np.zeros((1, *self.spec.input_shape), dtype="float32"))  # Keras exports what was called as a whole.
+        return super().export(filepath, format=format, **options)
+
+    def _bytes_in_file(self) -> int:
+        """Return at least as many bytes as a weights file takes: the values, and a page of HDF5's for each array."""
+        variables = [*self.variables, *(self.optimizer.variables if self.compiled else ())]
+        return sum(prod(v.shape) * (8 if "64" in v.dtype else 4) + 4096 for v in variables) + (1 << 16)
 
     def load_weights(self, filepath, **options) -> None:
         """Load weights from `.weights.h5`, written on any backend; after a failure the model is as it was.

@@ -2,16 +2,19 @@
 
 import json
 from dataclasses import dataclass, fields
+from itertools import takewhile
 
 from keras_ae.rows import (
     LIKELIHOODS,
     Activation,
     Corruption,
     Dropout,
+    Flatten,
     Latent,
     Likelihood,
     Norm,
     Normal,
+    Reshape,
     Row,
     Shape,
     SpecError,
@@ -23,6 +26,8 @@ from keras_ae.rows import (
 )
 
 FORMAT = 1
+
+_WITHOUT_UNITS = Norm | Dropout | Activation | Flatten | Reshape
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,18 @@ class Spec:
         self._check_decoder()
 
     def _check_decoder(self) -> None:
-        end = shapes(self.decoder_rows, (self.latent_dim,))[-1]
-        if end != self.input_shape:
-            raise SpecError(f"Spec: the decoder leads from the code to {end}, not back to {self.input_shape}.")
-        if getattr(self.decoder_rows[-1], "activation", "linear") != "linear":
-            raise SpecError(
-                f"Spec: the decoder ends in {self.decoder_rows[-1]}. Give its last row activation='linear': "
-                "the likelihood turns the decoder's output into values of x."
-            )
+        rows = self.decoder_rows
+        along = shapes(rows, (self.latent_dim,))
+        if along[-1] != self.input_shape:
+            raise SpecError(f"Spec: the decoder leads from the code to {along[-1]}, not back to {self.input_shape}.")
+        if not any(row.parameters(before) for row, before in zip(rows, along, strict=False)):
+            raise SpecError("Spec: the decoder has no row with weights. Give it at least one, such as Dense.")
+        for row in rows[last_weighted(rows, along) :]:
+            if getattr(row, "activation", "linear") != "linear":
+                raise SpecError(
+                    f"Spec: the decoder ends in {row}. Give its last row activation='linear': "
+                    "the likelihood turns the decoder's output into values of x."
+                )
 
     @property
     def latent_dim(self) -> int:
@@ -86,10 +95,11 @@ class Spec:
         """The decoder's rows: those written, or the mirror of encoder and latent row."""
         if self.decoder is not None:
             return self.decoder
-        rows = mirrored((*self.encoder, self.latent), self.input_shape)
-        while isinstance(rows[-1], Norm | Dropout | Activation):  # Mirrors of rows on the input: nothing to rebuild.
-            rows = rows[:-1]
-        return rows
+        rows = [*self.encoder, self.latent]
+        on_input = list(takewhile(lambda row: isinstance(row, _WITHOUT_UNITS), rows))
+        # What only normalises or reshapes the input leaves nothing but its shape to rebuild.
+        reshaping = [row for row in on_input if isinstance(row, Flatten | Reshape)]
+        return mirrored((*reshaping, *rows[len(on_input) :]), self.input_shape)
 
     def to_dict(self) -> dict:
         """Return the spec as plain JSON values, every field of every row written."""

@@ -16,7 +16,9 @@ def made(latent):
 
 def test_the_weight_of_every_epoch_is_that_of_the_schedule():
     model = made(Gaussian(2))
-    logs = model.fit(X, epochs=4, verbose=0, callbacks=Anneal("beta", lambda epoch: [0.0, 0.5, 2.0, 1.0][epoch])).history
+    logs = model.fit(
+        X, epochs=4, verbose=0, callbacks=Anneal("beta", lambda epoch: [0.0, 0.5, 2.0, 1.0][epoch])
+    ).history
     betas = [(loss - nll) / kl for loss, nll, kl in zip(logs["loss"], logs["nll"], logs["kl"], strict=True)]
     assert betas == pytest.approx([0.0, 0.5, 2.0, 1.0], abs=1e-4)
 

@@ -1,5 +1,7 @@
 """Likelihoods against SciPy and quadrature."""
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def integral(row, low, high, *heads, cuts=()):
     """The integral of the density by Gauss-Legendre, piece by piece."""
     nodes, weights = np.polynomial.legendre.leggauss(200)
     total, ends = 0.0, [low, *cuts, high]
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in pairwise(ends):
         x = start + (stop - start) * (nodes + 1) / 2
         total += (stop - start) / 2 * (weights * np.exp(-values(row, x, *heads))).sum()
     return total

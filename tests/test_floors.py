@@ -1,0 +1,129 @@
+"""The plan of the house: a file or folder of keras_ae imports only from lower floors, the ground being floor 0."""
+
+import ast
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_ae
+
+FLOORS = {
+    "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
+    "registry": 0,  # Names to specs, specs to models: register, build, list_models.
+    "datasets": 0,  # A name, file, folder or array to checked arrays and batches.
+    "metrics": 0,  # Arrays in, numbers out.
+    "files": 0,  # Files that are whole or not there.
+    "bounds": 0,  # Smooth bounds of log-variances.
+    "divergences": 0,  # KL and log-densities in nats.
+    "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
+    "guard": 0,  # Stops training at the first loss that is not a number.
+    "spec": 1,  # A whole model as data, and as a table.
+    "schedules": 1,  # The value of a schedule row at a step.
+    "latents": 1,  # Layers from the encoder's parameters to the code.
+    "corruptions": 1,  # The layer that corrupts inputs.
+    "likelihoods": 1,  # Layers p(x|z): nll, mean, sample.
+    "plots": 1,  # Arrays in, Matplotlib figures out.
+    "builder": 2,  # A spec to a Functional encoder and decoder.
+    "checks": 2,  # Bad data is refused before any training.
+    "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
+    "saving": 3,  # Whole files, on any backend, nothing half-loaded.
+    "autoencoder": 4,  # The compiled Keras model with one objective.
+    "models": 5,  # One model type a file: paper, spec, objective.
+    "callbacks": 6,  # Schedules and pictures during training.
+    "evaluation": 6,  # What a trained model is worth: numbers and pictures.
+    "runs": 7,  # A model trained on a data set, in a folder.
+    "__init__": 8,  # The public names.
+    "cli": 9,  # The command line.
+    "__main__": 10,  # python -m keras_ae.
+}
+KNOW_A_BACKEND = ("train_step", "datasets")
+BACKENDS = ("tensorflow", "jax", "torch")
+ROOT = Path(keras_ae.__file__).parent
+FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+each_file = pytest.mark.parametrize("file", FILES, ids=str)
+
+
+def place(file):
+    """Return the name in FLOORS of a file: its folder, or itself."""
+    return file.parts[0].removesuffix(".py")
+
+
+@cache
+def tree_of(file):
+    return ast.parse((ROOT / file).read_text())
+
+
+def imported(nodes):
+    """Return the full names of what `nodes` import; `from a import b` is a.b."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "keras_ae imports by full names"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def places_imported(file):
+    """Return the places that a file imports from, at its top or inside a function."""
+    found = set()
+    for name in imported(ast.walk(tree_of(file))):
+        package, *path = name.split(".")
+        if package == "keras_ae":
+            found.add(path[0] if path and path[0] in FLOORS else "__init__")
+    return found
+
+
+def test_every_file_has_a_floor_and_every_floor_a_file():
+    assert {place(file) for file in FILES} == set(FLOORS)
+
+
+@each_file
+def test_imports_come_from_lower_floors(file):
+    own = place(file)
+    others = places_imported(file) - {own}
+    assert {name for name in others if FLOORS[name] >= FLOORS[own]} == set()
+
+
+@each_file
+def test_only_the_step_and_the_data_know_a_backend(file):
+    if place(file) not in KNOW_A_BACKEND:
+        roots = {name.split(".")[0] for name in imported(ast.walk(tree_of(file)))}
+        assert roots.isdisjoint(BACKENDS)
+
+
+@each_file
+def test_files_are_short_and_named_for_what_they_hold(file):
+    assert len((ROOT / file).read_text().splitlines()) <= 400
+    assert file.stem not in ("utils", "helpers", "common", "misc")
+
+
+def test_import_brings_no_data_sets_and_no_plotting():
+    """Keras imports Matplotlib and scikit-learn where they are installed: these are looked for in the code."""
+    code = "import sys, keras_ae; print(*[name for name in sys.modules])"
+    environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    modules = done.stdout.split()
+    ours = {name.split(".")[1] for name in modules if name.startswith("keras_ae.")}
+    assert ours.isdisjoint({"datasets", "plots", "callbacks", "metrics", "evaluation", "runs", "cli"})
+    assert "tensorflow_datasets" not in modules
+    assert "typer" not in modules
+    for file in FILES:
+        if place(file) in {*ours, "__init__"}:
+            roots = {name.split(".")[0] for name in imported(tree_of(file).body)}
+            assert roots.isdisjoint({"matplotlib", "sklearn", "tensorflow_datasets", "PIL", "onnx"}), file
+
+
+def test_what_is_imported_on_use_is_there():
+    for name in keras_ae._ON_USE:
+        assert getattr(keras_ae, name).__name__ == f"keras_ae.{name}"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        keras_ae.nothing  # noqa: B018
