@@ -8,18 +8,10 @@ shuffles, gathers, steps and keeps a running mean of the loss, nothing more. One
 (compilation) left out; medians over the repeats and the spread between them. Writes `results/fit_overhead.md`.
 """
 
-import argparse
-import importlib.util
-import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "fit_overhead.md"
+import harness
+
 FLOOR = 0.9
 
 
@@ -123,32 +115,22 @@ def bare_torch(model, x, batch_size):
     return epoch
 
 
-def measure(repeats: int, images: int, batch_size: int) -> dict:
+def measure(arguments) -> dict:
     """Return images per second of both, epoch by epoch, on the backend of this process."""
     import keras
 
     import keras_ae
 
-    backend = keras.backend.backend()
     keras.utils.set_random_seed(0)
-    x = keras_ae.datasets.load("mnist_mini").train.x
-    x = x[:images] if len(x) >= images else x.repeat(-(-images // len(x)), axis=0)[:images]
+    x = harness.images(arguments.images)
     ours, theirs = keras_ae.build("conv_vae", seed=0), keras_ae.build("conv_vae", seed=0)
     theirs.optimizer.build(theirs.trainable_variables)
-    bare = {"tensorflow": bare_tensorflow, "jax": bare_jax, "torch": bare_torch}[backend](theirs, x, batch_size)
+    bare = {"tensorflow": bare_tensorflow, "jax": bare_jax, "torch": bare_torch}[keras.backend.backend()]
 
     def fit():
-        return ours.fit(x, batch_size=batch_size, epochs=1, verbose=0).history["loss"][0]
+        return ours.fit(x, batch_size=arguments.batch, epochs=1, verbose=0).history["loss"][0]
 
-    losses, rates = {}, {"fit": [], "bare": []}
-    for repeat in range(repeats + 1):
-        for name, epoch in (("fit", fit), ("bare", bare)):
-            started = time.perf_counter()
-            losses[name] = epoch()
-            if repeat:
-                rates[name].append(len(x) / (time.perf_counter() - started))
-    versions = {"keras": keras.version(), backend: importlib.import_module(backend).__version__}
-    return {"backend": backend, "rates": rates, "losses": losses, "versions": versions}
+    return harness.rates({"fit": fit, "bare": bare(theirs, x, arguments.batch)}, len(x), arguments.repeats)
 
 
 def report(results: list[dict], arguments) -> str:
@@ -156,51 +138,20 @@ def report(results: list[dict], arguments) -> str:
     lines = [
         "# fit against a bare loop",
         "",
-        f"`python benchmarks/fit_overhead.py --repeats {arguments.repeats} --images {arguments.images} "
-        f"--batch {arguments.batch}`: `conv_vae`, 28x28x1, latent_dim 16, seed 0, float32, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}. Images per second, medians over the repeats (least to most), epochs of "
-        f"both in turn in one process. Floor for the ratio of medians: {FLOOR}.",
+        f"{harness.where(arguments)} Floor for the ratio of medians: {FLOOR}.",
         "",
-        "| backend | fit | bare loop | ratio | loss after the last epoch, fit / bare | versions |",
+        "| backend | fit | bare loop | ratio | loss of the last epoch, fit / bare | versions |",
         "|---|---|---|---|---|---|",
     ]
     for result in results:
         fit, bare = result["rates"]["fit"], result["rates"]["bare"]
         ratio = statistics.median(fit) / statistics.median(bare)
-        cells = [f"{statistics.median(r):,.0f} ({min(r):,.0f}-{max(r):,.0f})" for r in (fit, bare)]
         losses = f"{result['losses']['fit']:.1f} / {result['losses']['bare']:.1f}"
-        versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-        lines.append(f"| {result['backend']} | {cells[0]} | {cells[1]} | {ratio:.3f} | {losses} | {versions} |")
+        cells = (result["backend"], harness.shown(fit), harness.shown(bare), f"{ratio:.3f}", losses)
+        lines.append(f"| {' | '.join(cells)} | {harness.named(result['versions'])} |")
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Measure each backend in a process of its own, print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--images", type=int, default=20000)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--backends", nargs="*", default=["tensorflow", "jax", "torch"])
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.repeats, arguments.images, arguments.batch)))
-        return
-    results = []
-    for backend in arguments.backends:
-        if importlib.util.find_spec(backend) is None:
-            print(f"{backend} is not installed", file=sys.stderr)
-            continue
-        options = ["--one", "--repeats", str(arguments.repeats), "--images", str(arguments.images)]
-        command = [sys.executable, __file__, *options, "--batch", str(arguments.batch)]
-        environment = os.environ | {"KERAS_BACKEND": backend}
-        output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
-        results.append(json.loads(output.splitlines()[-1]))
-    text = report(results, arguments)
-    print(text)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    options = harness.parser(__doc__.splitlines()[0]).parse_args()
+    harness.run(measure, lambda results: report(results, options), options, "fit_overhead.md")

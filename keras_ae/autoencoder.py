@@ -52,6 +52,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
     def objective(self, x, outputs: dict) -> dict:
         """Return the terms of the loss: `{"loss": ..., term: ...}`, each (batch,) or a scalar, in nats.
 
+        A term of one's own goes into "loss" here; `self.add_loss` is for layers, and Keras refuses it in a model.
+
         Args:
             x: the target, (batch, *input_shape).
             outputs: what the encoder gives, `z` (batch, latent_dim), `x_logits`, and `weight` (batch,), the samples'

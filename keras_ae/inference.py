@@ -58,7 +58,7 @@ class Inference:
             raise ValueError("This model has no corruption. Build a denoising_ae, or give the spec corruption=....")
         x = self._checked(x)
         starts = range(0, len(x), batch_size)
-        pieces = [self.corruption(x[start : start + batch_size], seed=seed + start) for start in starts]
+        pieces = [self.corruption(x[start : start + batch_size], seed=_seed_at(seed, start)) for start in starts]
         return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
 
     def reconstruction_error(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
@@ -85,7 +85,8 @@ class Inference:
         """Return a score in nats for each sample, (n,); higher is more normal.
 
         For variational models the ELBO, averaged over `num_samples` codes drawn from the posterior; for the others
-        log p(x|z) at the code.
+        log p(x|z) at the code. Noise is drawn along x: the same x and seed give the same scores, a sample scored alone
+        gets other noise than among others.
         """
         if not self.is_variational:
             return -self.reconstruction_error(x, kind="nll", batch_size=batch_size)
@@ -208,6 +209,11 @@ class Inference:
             outputs = self.functions[name](*[_padded(array, size) for array in batch])
             pieces.append(outputs if kept == size else _map(lambda out, kept=kept: out[:kept], outputs))
         return _map(lambda *outs: np.concatenate(outs), *pieces)
+
+
+def _seed_at(seed: int, start: int) -> int:
+    """Return the seed of a batch that begins at sample `start`, unlike those of other seeds and other batches."""
+    return int(np.random.SeedSequence([seed, start]).generate_state(1)[0] >> 1)
 
 
 def _map(function, *structures):

@@ -10,7 +10,7 @@ from functools import singledispatch
 import keras
 from keras import ops
 
-from keras_ae.bounds import bounded
+from keras_ae.bounds import bounded, unbounded
 from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row
 
 
@@ -91,7 +91,7 @@ class NormalLayer(LikelihoodLayer):
         super().__init__(row, **kwargs)
         self.log_var = 2 * math.log(row.sigma)
         if row.variance == "global":
-            start = keras.initializers.Constant(self.log_var)
+            start = keras.initializers.Constant(unbounded(self.log_var))
             self.log_var = self.add_weight(shape=(), initializer=start, name="log_var")
         self.built = True
 

@@ -138,6 +138,21 @@ def test_the_loss_is_the_weighted_mean_over_all_batches():
     )
 
 
+def test_weights_of_validation_without_a_target_are_kept():
+    model = made("ae", optimizer=keras.optimizers.SGD(0.0))
+    weight = np.linspace(0, 2, len(X), dtype="float32")
+    nll = gaussian_nll(X, linear_reconstruction(model, X))
+    history = trained(model, epochs=1, validation_data=(X, None, weight))
+    assert history["val_loss"] == pytest.approx([np.average(nll, weights=weight)], rel=1e-5)
+
+
+def test_weights_without_a_target_leave_the_corruption_on():
+    plain, weighted = made("denoising", metrics=["mse"]), made("denoising", metrics=["mse"])
+    wanted, found = trained(plain), trained(weighted, sample_weight=np.ones(len(X), "float32"))
+    for name, values in wanted.items():
+        assert found[name] == pytest.approx(values, rel=1e-5), name
+
+
 def test_the_sparsity_is_that_of_the_weighted_mean_activation():
     model = made("sparse")
     weight = np.random.default_rng(1).uniform(0, 3, 8).astype("float32")
@@ -532,7 +547,7 @@ def test_early_stopping_watches_the_validation_loss():
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras' TensorBoard callback writes with TensorFlow")
 def test_tensorboard_writes_its_events(tmp_path):
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason="TensorFlow does not bring TensorBoard along")
     trained(made("ae"), validation_data=X, callbacks=keras.callbacks.TensorBoard(tmp_path))
     assert list(tmp_path.glob("train/*tfevents*"))
     assert list(tmp_path.glob("validation/*tfevents*"))

@@ -1,5 +1,6 @@
 """Likelihood rows: what p(x|z) is."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,6 +46,8 @@ class Normal(Likelihood):
             raise SpecError(f'Normal: variance must be "fixed", "global" or "pixel", got {self.variance!r}.')
         if not self.sigma > 0:
             raise SpecError(f"Normal: sigma must be greater than 0, got {self.sigma!r}.")
+        if self.variance == "global" and not abs(math.log(self.sigma)) < 5:
+            raise SpecError(f'Normal: under "global" sigma must lie in (0.0068, 148), got {self.sigma!r}.')
 
     @property
     def heads(self) -> int:
