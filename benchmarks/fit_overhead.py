@@ -138,14 +138,14 @@ def report(results: list[dict], arguments) -> str:
     lines = [
         "# fit against a bare loop",
         "",
-        f"{harness.where(arguments)} Floor for the ratio of medians: {FLOOR}.",
+        f"{harness.where(arguments)} The ratio is the median over rounds, each an epoch of both; its floor is {FLOOR}.",
         "",
         "| backend | fit | bare loop | ratio | loss of the last epoch, fit / bare | versions |",
         "|---|---|---|---|---|---|",
     ]
     for result in results:
         fit, bare = result["rates"]["fit"], result["rates"]["bare"]
-        ratio = statistics.median(fit) / statistics.median(bare)
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(fit, bare, strict=True))
         losses = f"{result['losses']['fit']:.1f} / {result['losses']['bare']:.1f}"
         cells = (result["backend"], harness.shown(fit), harness.shown(bare), f"{ratio:.3f}", losses)
         lines.append(f"| {' | '.join(cells)} | {harness.named(result['versions'])} |")

@@ -45,7 +45,7 @@ from keras_ae.spec import Spec
 
 __version__ = "0.1.0"
 
-_ON_USE = ("callbacks", "datasets", "metrics", "plots", "runs")
+_ON_USE = ("callbacks", "datasets", "evaluation", "metrics", "plots", "runs")
 
 
 def __getattr__(name: str):

@@ -168,7 +168,7 @@ def _architecture(spec: Spec) -> dict[str, str]:
     return {
         "input_shape": str(spec.input_shape),
         "encoder": shown(spec.encoder),
-        "latent": f"{type(spec.latent).__name__}({spec.latent_dim})",
+        "latent": f"{type(spec.latent).__name__}({spec.latent_dim}), {getattr(spec.latent, 'activation', 'linear')}",
         "decoder": shown(spec.decoder_rows),
         "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
     }

@@ -8,6 +8,7 @@ import numpy as np
 class Steps:
     """`train_step` by `jax.value_and_grad` over a `keras.StatelessScope`."""
 
+    # Without XLA, JAX runs op by op. NumPy arrays feed as fast as batches of our own (step_defaults.md).
     default_jit_compile = True
 
     def train_step(self, state, data):

@@ -8,6 +8,7 @@ from keras import ops
 class Steps:
     """`train_step` by `backward`."""
 
+    # PyTorch's compiler refuses transposed convolutions on CPU; NumPy arrays feed as fast as batches of our own.
     default_jit_compile = False
 
     def train_step(self, data):
