@@ -253,7 +253,7 @@ def test_weights_of_another_spec_are_refused_and_change_nothing(part, tmp_path):
 
 def test_weights_of_a_plain_code_are_refused_by_a_variational_model(tmp_path):
     keras_ae.build(replace(SPEC, latent=keras_ae.Vector(3), model=""), seed=0).save_weights(tmp_path / "ae.weights.h5")
-    with pytest.raises(ValueError, match=r"latent is Vector\(3\) there and Gaussian\(3\) here"):
+    with pytest.raises(ValueError, match=r"latent is Vector\(3\), linear there and Gaussian\(3\), linear here"):
         keras_ae.build(SPEC).load_weights(tmp_path / "ae.weights.h5")
 
 
@@ -366,3 +366,11 @@ def test_a_full_disk_raises_and_leaves_the_older_file_whole(tmp_path):
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+
+
+def test_weights_under_another_activation_of_the_code_are_refused(tmp_path):
+    path = tmp_path / "relu.weights.h5"
+    rows = {"input_shape": (6,), "encoder": (), "likelihood": "gaussian"}
+    keras_ae.build(keras_ae.Spec(latent=keras_ae.Vector(3, "relu"), **rows)).save_weights(path)
+    with pytest.raises(ValueError, match=r"latent is Vector\(3\), relu there and Vector\(3\), linear here"):
+        keras_ae.build(keras_ae.Spec(latent=keras_ae.Vector(3), **rows)).load_weights(path)
