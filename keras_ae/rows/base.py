@@ -14,9 +14,10 @@ class SpecError(ValueError):
 class Row:
     """Base of all rows: equal by value, and JSON both ways under the name of the class."""
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs):
         super().__init_subclass__(**kwargs)
-        ROWS[cls.__name__] = cls
+        if not abstract:
+            ROWS[cls.__name__] = cls
 
     def to_dict(self) -> dict:
         """Return `{"row": class name, field: value, ...}` with every field written, defaults too."""

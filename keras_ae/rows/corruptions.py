@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keras_ae.rows.base import Row, SpecError
 
 
-class Corruption(Row):
+class Corruption(Row, abstract=True):
     """Base of the corruption rows: what happens to the input, and never to the target, while training."""
 
 

@@ -57,7 +57,7 @@ def _checked_weight(row: str, field: str, value: Scheduled) -> None:
         raise SpecError(f"{row}: {field} must be a number of at least 0, or a Ramp or Cycle of such, got {value}.")
 
 
-class Latent(Row):
+class Latent(Row, abstract=True):
     """Base of the latent rows: they stand between encoder and decoder and name the code."""
 
     model: ClassVar[str]

@@ -69,7 +69,30 @@ def _checked_transpose(row: Row, kernel: Axes, stride: Axes, shape: Shape) -> No
 
 
 @dataclass(frozen=True)
-class Conv(Row):
+class Convolution(Row, abstract=True):
+    """What `Conv` and `Deconv` share: the fields, their checks and the count of weights."""
+
+    filters: int
+    kernel: Axes = 3
+    stride: Axes = 1
+    activation: str = "relu"
+
+    def __post_init__(self):
+        name = type(self).__name__
+        _set(
+            self,
+            filters=checked_count(name, "filters", self.filters),
+            kernel=_checked_axes(name, "kernel", self.kernel),
+            stride=_checked_axes(name, "stride", self.stride),
+        )
+
+    def parameters(self, shape: Shape) -> int:
+        """Return the number of weights and biases."""
+        return (prod(per_axis(self.kernel, shape)) * shape[-1] + 1) * self.filters
+
+
+@dataclass(frozen=True)
+class Conv(Convolution):
     """Convolution with "same" padding: `(*sides, channels) -> (*ceil(sides / stride), filters)`.
 
     Args:
@@ -78,19 +101,6 @@ class Conv(Row):
         stride: step, one number or one for each axis. To be mirrored, it must divide the sides.
         activation: a Keras activation by name.
     """
-
-    filters: int
-    kernel: Axes = 3
-    stride: Axes = 1
-    activation: str = "relu"
-
-    def __post_init__(self):
-        _set(
-            self,
-            filters=checked_count("Conv", "filters", self.filters),
-            kernel=_checked_axes("Conv", "kernel", self.kernel),
-            stride=_checked_axes("Conv", "stride", self.stride),
-        )
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the sides divided by the stride, rounded up, and `filters`."""
@@ -104,13 +114,9 @@ class Conv(Row):
         _checked_transpose(self, self.kernel, self.stride, shape)
         return Deconv(shape[-1], self.kernel, self.stride, activation)
 
-    def parameters(self, shape: Shape) -> int:
-        """Return the number of weights and biases."""
-        return (prod(per_axis(self.kernel, shape)) * shape[-1] + 1) * self.filters
-
 
 @dataclass(frozen=True)
-class Deconv(Row):
+class Deconv(Convolution):
     """Transposed convolution with "same" padding: `(*sides, channels) -> (*sides * stride, filters)`.
 
     Args:
@@ -119,19 +125,6 @@ class Deconv(Row):
         stride: factor by which the sides grow, one number or one for each axis.
         activation: a Keras activation by name.
     """
-
-    filters: int
-    kernel: Axes = 3
-    stride: Axes = 1
-    activation: str = "relu"
-
-    def __post_init__(self):
-        _set(
-            self,
-            filters=checked_count("Deconv", "filters", self.filters),
-            kernel=_checked_axes("Deconv", "kernel", self.kernel),
-            stride=_checked_axes("Deconv", "stride", self.stride),
-        )
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the sides times the stride, and `filters`."""
@@ -142,10 +135,6 @@ class Deconv(Row):
     def mirror(self, shape: Shape, activation: str) -> Conv:
         """Return the convolution that leads back to `shape`."""
         return Conv(shape[-1], self.kernel, self.stride, activation)
-
-    def parameters(self, shape: Shape) -> int:
-        """Return the number of weights and biases."""
-        return (prod(per_axis(self.kernel, shape)) * shape[-1] + 1) * self.filters
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from keras_ae.rows.base import Row, SpecError, checked_count
 
 
-class Likelihood(Row):
+class Likelihood(Row, abstract=True):
     """Base of the likelihood rows: `support` bounds x, `heads` counts the decoder's numbers for one value of x."""
 
     support: ClassVar[tuple[float, float] | None] = None
