@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -90,3 +94,10 @@ def test_a_model_of_ones_own_is_built_by_name(empty):
 
 def test_names_of_a_test_are_gone_after_it():
     assert "tiny_twice" not in keras_ae.list_models()
+
+
+def test_a_backend_that_cannot_train_is_refused_in_words():
+    environment = os.environ | {"KERAS_BACKEND": "numpy"}
+    command = [sys.executable, "-c", "import keras_ae"]
+    error = subprocess.run(command, env=environment, capture_output=True, text=True).stderr
+    assert "Set the environment variable KERAS_BACKEND" in error and "'numpy'" in error

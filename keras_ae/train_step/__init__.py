@@ -13,4 +13,12 @@ from importlib import import_module
 
 import keras
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
+if keras.backend.backend() not in BACKENDS:
+    raise ImportError(
+        f"keras_ae trains on {', '.join(BACKENDS)}; Keras' backend here is {keras.backend.backend()!r}. "
+        "Set the environment variable KERAS_BACKEND to one of them before Python starts."
+    )
+
 Steps = import_module(f"keras_ae.train_step.{keras.backend.backend()}").Steps
