@@ -1,4 +1,13 @@
-"""conv_denoising_ae on cifar10."""
+"""conv_denoising_ae on CIFAR-10 (JPEG).
+
+Data: CIFAR-10 (JPEG: TFDS cifar10 3.0.2, re-encoded, 30.4 dB from the originals), colours in [0, 1]. Model: Normal
+likelihood, latent_dim 256.
+Result: PSNR 17.30 dB from inputs at 20.00 dB (Gaussian noise, sigma 0.1, not clipped). All 10,000 test images, seed
+0, best epoch of 8 by validation loss (10 % of train).
+Took 7 minutes on 2 cores shared with other work; Python 3.11.7, Keras 3.15.1, TensorFlow 2.21.0.
+
+    python recipes/conv_denoising_ae_cifar10.py
+"""
 
 from keras_ae.cli import recipe
 

@@ -1,4 +1,13 @@
-"""conv_vae on cifar10."""
+"""conv_vae on CIFAR-10 (JPEG).
+
+Data: CIFAR-10 (JPEG: TFDS cifar10 3.0.2, re-encoded, 30.4 dB from the originals), colours in [0, 1]. Model:
+DiscretizedLogistic likelihood, latent_dim 128.
+Result: -ELBO 13340.70 nats (nll 13101.99, kl 238.71, z sampled), 6.27 bits/dim; 128 of 128 units active;
+reconstruction MSE 0.0075. All 10,000 test images, seed 0, best epoch of 10 by validation loss (10 % of train).
+Took 11 minutes on 2 cores shared with other work; Python 3.11.7, Keras 3.15.1, TensorFlow 2.21.0.
+
+    python recipes/conv_vae_cifar10.py
+"""
 
 from keras_ae.cli import recipe
 
