@@ -44,6 +44,7 @@ class Settings:
         batch_size: samples in a step; None becomes 64 below 20,000 training samples, else 128.
         learning_rate: of Adam, at the first step.
         schedule: "cosine", from `learning_rate` to 0 over the run (Loshchilov & Hutter 2017), or "constant".
+        clipnorm: greatest norm of each gradient, or None; 1.0 steadies deep decoders under a Gaussian likelihood.
         seed: fixes weights, order, noise and the validation split.
         binarize: None, "dynamic", "static" or "threshold"; see `datasets.Batches`.
         validation: share (or number) of training samples kept for validation.
@@ -59,6 +60,7 @@ class Settings:
     batch_size: int | None = None
     learning_rate: float = 2e-3
     schedule: str = "cosine"
+    clipnorm: float | None = None
     seed: int = 0
     binarize: str | None = None
     validation: float = 0.1
@@ -73,6 +75,8 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}.")
+        if self.clipnorm is not None and not self.clipnorm > 0:
+            raise ValueError(f"clipnorm must be greater than 0, got {self.clipnorm}.")
         if self.schedule not in ("cosine", "constant"):
             raise ValueError(f'schedule must be "cosine" or "constant", got {self.schedule!r}.')
 
@@ -155,7 +159,9 @@ class Run:
         rate = self.settings.learning_rate
         if self.settings.schedule == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, self.settings.epochs * steps_per_epoch)
-        return registry.build(self.spec, optimizer=keras.optimizers.Adam(rate), seed=self.settings.seed)
+        return registry.build(
+            self.spec, optimizer=keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm), seed=self.settings.seed
+        )
 
     def load_model(self) -> Autoencoder:
         """Return the model with the best weights, or the last ones where no epoch was validated.

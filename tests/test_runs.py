@@ -108,7 +108,13 @@ def test_folders_are_numbered_and_the_newest_is_resumed(tmp_path):
 
 
 def test_settings_out_of_range_are_refused():
-    for name, value in (("epochs", 0), ("batch_size", 0), ("learning_rate", 0.0), ("schedule", "linear")):
+    for name, value in (
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("schedule", "linear"),
+        ("clipnorm", 0.0),
+    ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(SMALL, **{name: value})
 
