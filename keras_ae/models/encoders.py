@@ -4,7 +4,7 @@ from keras_ae.rows import Conv, Dense, Flatten, Row, Shape, SpecError
 
 DENSE_WIDTHS = (512, 256)
 CONV_WIDTHS = (32, 64, 128, 256)
-# Elfwing et al. 2018. On MNIST it gained conv_vae 6 nats of validation -ELBO over "relu" in the same 20 epochs.
+# Elfwing et al. 2018. Chosen over "relu" by the validation -ELBO of conv_vae on MNIST.
 ACTIVATION = "silu"
 
 
