@@ -19,6 +19,7 @@ FLOORS = {
     "metrics": 0,  # Arrays in, numbers out.
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
+    "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.

@@ -4,9 +4,12 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 
 - `train_step`, `test_step`: as Keras' trainer of that backend calls them. Both leave the losses to
   `Autoencoder.compute_terms` and the logs to `Autoencoder.track`.
+- `fuse_optimizer()`: let the optimiser update all weights in as few passes as the backend knows.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
 - `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU. It also found NumPy arrays to
   feed a step as fast as any other way in, within the spread, on every backend, so `fit` leaves them to Keras.
+
+and a function `transposed_convolution(kind)`, which returns the backend's faster subclass of a Keras layer, or itself.
 """
 
 from importlib import import_module
@@ -21,4 +24,5 @@ if keras.backend.backend() not in BACKENDS:
         "Set the environment variable KERAS_BACKEND to one of them before Python starts."
     )
 
-Steps = import_module(f"keras_ae.train_step.{keras.backend.backend()}").Steps
+_here = import_module(f"keras_ae.train_step.{keras.backend.backend()}")
+Steps, transposed_convolution = _here.Steps, _here.transposed_convolution

@@ -52,6 +52,16 @@ class Steps:
             logs = self.track(loss, report)
         return logs, [scope.get_current_value(variable) for variable in self.metrics_variables]
 
+    def fuse_optimizer(self) -> None:
+        """Called by `compile`: nothing to do, for XLA makes one pass of the update."""
+
+    def __setattr__(self, name, value):
+        # Keras hands the state over at each step, and would wrap every array of it in lists that it watches.
+        if name == "_jax_state":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def compile_function(self, function):
         """Return `function` jitted with the model's variables as arguments, NumPy in and out."""
 
@@ -66,3 +76,8 @@ class Steps:
             return keras.tree.map_structure(np.asarray, outputs)
 
         return call
+
+
+def transposed_convolution(kind: type) -> type:
+    """Return the Keras layer itself."""
+    return kind

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_ae.train_step.adam_tensorflow import fuse_adam
+
 
 class Steps:
     """`train_step` by `GradientTape`."""
@@ -27,6 +29,10 @@ class Steps:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         return self.track(*self.compute_terms(x, y, sample_weight, training=False))
 
+    def fuse_optimizer(self) -> None:
+        """Called by `compile`: let the optimiser take the fastest way to the same update."""
+        fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
+
     def compile_function(self, function):
         """Return `function` as a graph for any batch size, NumPy in and out."""
         graphs = {}
@@ -40,3 +46,8 @@ class Steps:
             return keras.tree.map_structure(lambda tensor: tensor.numpy(), outputs)
 
         return call
+
+
+def transposed_convolution(kind: type) -> type:
+    """Return the Keras layer itself."""
+    return kind

@@ -4,6 +4,9 @@ import keras
 import torch
 from keras import ops
 
+from keras_ae.train_step.adam_torch import fuse_adam
+from keras_ae.train_step.layers_torch import transposed_convolution  # noqa: F401 (offered by each backend)
+
 
 class Steps:
     """`train_step` by `backward`."""
@@ -27,6 +30,10 @@ class Steps:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with torch.no_grad():
             return self.track(*self.compute_terms(x, y, sample_weight, training=False))
+
+    def fuse_optimizer(self) -> None:
+        """Called by `compile`: let the optimiser take the fastest way to the same update."""
+        fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
 
     def compile_function(self, function):
         """Return `function` without gradients, NumPy in and out; PyTorch runs it as it is."""

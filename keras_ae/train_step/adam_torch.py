@@ -1,0 +1,46 @@
+"""Adam in one pass over the weights on PyTorch."""
+
+import math
+
+import keras
+import torch
+from keras import ops
+from keras.optimizers import Adam
+from torch.optim.adam import adam
+
+
+def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let Keras' Adam update all variables by PyTorch's fused kernel on CPU, of the same arithmetic.
+
+    Keras writes the update as a dozen operations, each a pass over the weights, the slowest part of a small step.
+    Other optimisers, AMSGrad and other devices are left as they are.
+    """
+    if not isinstance(optimizer, Adam) or type(optimizer).update_step is not Adam.update_step or optimizer.amsgrad:
+        return
+    whole = optimizer._parallel_update_step
+
+    def parallel_update_step(gradients, variables, learning_rate):
+        weights = [variable.value for variable in variables]
+        if any(weight.device.type != "cpu" or weight.dtype != torch.float32 for weight in weights):
+            return whole(gradients, variables, learning_rate)
+        places = [optimizer._get_variable_index(variable) for variable in variables]
+        step = float(ops.convert_to_tensor(optimizer.iterations))
+        return adam(
+            weights,
+            [gradient.to(torch.float32) for gradient in gradients],
+            [optimizer._momentums[place].value for place in places],
+            [optimizer._velocities[place].value for place in places],
+            max_exp_avg_sqs=[],
+            state_steps=[torch.tensor(step) for _ in places],
+            fused=True,
+            amsgrad=False,
+            beta1=optimizer.beta_1,
+            beta2=optimizer.beta_2,
+            lr=float(learning_rate),
+            weight_decay=0.0,
+            # PyTorch adds epsilon after it has corrected the bias of v, Keras (Kingma & Ba 2015, section 2) before.
+            eps=optimizer.epsilon / math.sqrt(1 - optimizer.beta_2 ** (step + 1)),
+            maximize=False,
+        )
+
+    optimizer._parallel_update_step = parallel_update_step

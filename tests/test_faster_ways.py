@@ -1,0 +1,74 @@
+"""Where a backend takes a faster way than Keras' own, it comes to the same numbers."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ae
+from keras_ae import Spec, Vector
+from keras_ae.train_step import Steps, transposed_convolution
+
+X = np.random.default_rng(0).uniform(0.05, 0.95, (64, 6)).astype("float32")
+
+
+def weights_after(optimizer, *, fused, monkeypatch, epochs=5):
+    """The weights of a small model, after 8 steps an epoch in fixed order."""
+    with monkeypatch.context() as patch:
+        if not fused:
+            patch.setattr(Steps, "fuse_optimizer", lambda self: None)
+        model = keras_ae.build(Spec((6,), (), Vector(2), "gaussian"), seed=0, optimizer=optimizer)
+        model.fit(X, batch_size=8, epochs=epochs, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.Adam(1e-2),
+        lambda: keras.optimizers.Adam(1e-2, epsilon=1e-2),
+        lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 40), clipnorm=0.1),
+        lambda: keras.optimizers.Adam(1e-2, use_ema=True, gradient_accumulation_steps=2),
+        lambda: keras.optimizers.AdamW(1e-2, weight_decay=0.1),
+        lambda: keras.optimizers.Adam(1e-2, amsgrad=True),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-2)),
+    ],
+    ids=["plain", "epsilon", "schedule and clipping", "ema and accumulation", "adamw", "amsgrad", "loss scale"],
+)
+def test_fused_adam_is_adam(make, monkeypatch):
+    ours = weights_after(make(), fused=True, monkeypatch=monkeypatch)
+    theirs = weights_after(make(), fused=False, monkeypatch=monkeypatch)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_optimiser_of_ones_own_keeps_its_update(monkeypatch):
+    class Still(keras.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, gradient * 0.0)
+
+        def _parallel_update_step(self, gradients, variables, learning_rate):
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self.update_step(gradient, variable, learning_rate)
+
+    moved = weights_after(Still(1e-2), fused=True, monkeypatch=monkeypatch, epochs=1)
+    start = keras_ae.build(Spec((6,), (), Vector(2), "gaussian"), seed=0).get_weights()
+    for one, other in zip(moved, start, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+LAYERS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"padding": "valid"}, {"activation": "tanh"}], ids=str)
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1), (2, 2), (5, 3)], ids=str)
+def test_transposed_convolution_is_that_of_keras(rank, options, kernel, stride):
+    plain = LAYERS[rank - 1]
+    x = np.random.default_rng(0).normal(size=(2, *range(3, 3 + rank), 5)).astype("float32")
+    options = {"padding": "same", **options}
+    theirs, ours = (kind(4, kernel, stride, **options) for kind in (plain, transposed_convolution(plain)))
+    wanted = keras.ops.convert_to_numpy(theirs(x))
+    ours.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(x)), wanted, rtol=1e-4, atol=1e-5)
+    assert type(ours).__name__ == plain.__name__
