@@ -12,7 +12,7 @@ from keras_ae.checks import check_data
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.rows import Gaussian
 
-_CHUNK = 2048  # Decoded images at once in log_likelihood: large enough to fill two cores, small enough for any memory.
+_CHUNK = 1024  # Decoded images at once in log_likelihood: enough to fill a machine, and few enough for its caches.
 
 
 class Inference:
@@ -164,9 +164,10 @@ class Inference:
         z = mean + ops.exp(0.5 * log_var) * noise
         draws = noise.shape[1]
         x_logits = self.decoder(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
-        nll = self.likelihood.nll(ops.repeat(x, draws, axis=0), ops.cast(x_logits, "float32"))
+        x_logits = ops.reshape(ops.cast(x_logits, "float32"), (-1, draws, *x_logits.shape[1:]))
+        nll = self.likelihood.nll_of_values(x[:, None], x_logits)
         log_ratio = gaussian_log_density(z) - gaussian_log_density(z, mean, log_var)
-        return log_ratio - ops.reshape(nll, (-1, draws))
+        return log_ratio - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
     def _log_weights(self, x, num_samples: int, seed: int):
         """Yield log-weights, (num_samples, batch) in float64, for batch after batch of x."""
