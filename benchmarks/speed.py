@@ -1,0 +1,354 @@
+"""keras_ae against its peers and against bare loops: training, inference, start, growth.
+
+    python benchmarks/speed.py [--pythae ENV/bin/python] [--rounds 5] [--seconds 2] [--parts training nll ...]
+
+Every system is a process of its own, open all the time and idle but in its turn; a round gives each variant one epoch
+of the same images, so that a machine that slows down slows all of them, and ratios are medians over rounds of paired
+rates. Pythae wants another NumPy, hence an environment of its own:
+
+    python -m venv ENV && ENV/bin/pip install torch "numpy<2" pythae==0.1.2
+
+Images are real MNIST and CIFAR-10 where TensorFlow Datasets has them, else the shipped digits. Writes
+`results/speed.md` and `results/growth.png`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from harness import RESULTS, named, shown
+from networks import NETWORKS
+
+BACKENDS = ("tensorflow", "jax", "torch")
+PARTS = ("training", "time", "inference", "nll", "start", "growth")
+HERE = Path(__file__).parent
+TARGET, TARGET_NETWORK = 105.0, "mlp, MNIST"
+SAMPLES, NLL_IMAGES = 5000, 24
+GROWTH = {
+    "rows": (10_000, 100_000, 1_000_000),
+    "latent_dim": (2, 16, 128, 512),
+    "image side": (16, 32, 64, 128),
+    "batch size": (32, 128, 512, 2048),
+}
+
+
+class Worker:
+    """A process that answers requests, one line of JSON each."""
+
+    def __init__(self, name: str, command: list[str], **environment: str):
+        self.name = name
+        cores = str(os.cpu_count())
+        pinned = {"OMP_NUM_THREADS": cores, "TF_NUM_INTRAOP_THREADS": cores, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen(
+            command,
+            cwd=HERE,
+            env=os.environ | pinned | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, do: str, **request):
+        """Return the answer to a request.
+
+        Raises:
+            RuntimeError: the process ended.
+        """
+        self.process.stdin.write(json.dumps({"do": do} | request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended at {do} {request}; run it by hand to see why.")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def workers(arguments, backends=BACKENDS) -> list[Worker]:
+    """Return a process for each backend, and one for the peers where their environment is given."""
+    found = [Worker(name, [sys.executable, "ours.py"], KERAS_BACKEND=name) for name in backends]
+    if arguments.pythae:
+        found.append(Worker("peers", [arguments.pythae, "peers.py"]))
+    return found
+
+
+def real_images(network, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `count` training images (they repeat where there are fewer) and 1,000 test images, float32 in [0, 1]."""
+    import keras_ae
+
+    wanted = "cifar10" if network.input_shape[-1] == 3 else "mnist"
+    try:
+        data = keras_ae.datasets.load(wanted)
+    except (OSError, ValueError):
+        data = keras_ae.datasets.load("mnist_mini")
+    train, test = data.train.x, data.test.head(1000)[0]
+    if train.shape[1:] != network.input_shape:
+        train, test = (np.resize(x, (len(x), *network.input_shape)) for x in (train, test))
+    return np.resize(train, (count, *network.input_shape)), test
+
+
+def training(arguments, folder: Path) -> list[str]:
+    """Measure `fit` against bare loops and peers; return lines of Markdown."""
+    lines = [
+        "## Training",
+        "",
+        f"Images per second, medians over {arguments.rounds} rounds (least to most), the first round, which compiles, "
+        "left out. `fit` is `model.fit(x, epochs=1)` with its checks, shuffling, metrics and guards; bare, a loop by "
+        "hand with Keras' Adam, and with the Adam in one pass that keras_ae uses; keras.io, the step of its VAE "
+        "example. Ratios are `fit` over each.",
+        "",
+        "| network | batch | backend | fit | bare | bare, fused Adam | keras.io | over bare | fused | keras.io |",
+        f"|{'---|' * 10}",
+    ]
+    peers = []
+    for name, network in NETWORKS.items():
+        for batch in (128, 1024):
+            rates = training_rounds(arguments, folder, name, network, batch)
+            best = max((b for b in BACKENDS if b in rates), key=lambda b: statistics.median(rates[b]["fit"]))
+            for backend in rates:
+                if backend != "peers":
+                    lines.append(training_row(name, batch, backend, rates[backend]))
+            for peer, values in rates.get("peers", {}).items():
+                ratio = paired(rates[best]["fit"], values)
+                cells = (name, batch, peer, shown(values), best, shown(rates[best]["fit"]), f"{ratio:.2f}")
+                peers.append(f"| {' | '.join(map(str, cells))} |")
+    if peers:
+        lines += ["", "The best of the three backends against PyTorch's peers, from the same rounds:", ""]
+        lines += [
+            "| network | batch | peer | its rate | backend | fit | ratio |",
+            "|---|---|---|---|---|---|---|",
+            *peers,
+        ]
+    return lines
+
+
+def training_rounds(arguments, folder: Path, name: str, network, batch: int) -> dict:
+    """Return `{worker: {variant: rates}}` for one network and batch size."""
+    opened = workers(arguments)
+    counts, paths, rates = {}, {}, {}
+    for worker in opened:
+        # As many images as take about the wanted seconds, so that slow backends do not take most of the time.
+        guess = {"mlp, MNIST": 20_000}.get(name, 3000 if worker.name != "jax" else 900)
+        counts[worker.name] = max(2, round(arguments.seconds * guess / batch)) * batch
+        paths[worker.name] = str(folder / f"train-{worker.name}.npy")
+        np.save(paths[worker.name], real_images(network, counts[worker.name])[0])
+        names = worker.ask("open", network=name, x=paths[worker.name], batch=batch)
+        rates[worker.name] = {variant: [] for variant in names}
+    for number in range(arguments.rounds + 1):
+        for worker in opened:
+            for variant, values in rates[worker.name].items():
+                answer = worker.ask("epoch", name=variant)
+                if number:
+                    values.append(counts[worker.name] / answer["seconds"])
+    for worker in opened:
+        worker.close()
+    print(name, batch, {w: {v: shown(r) for v, r in found.items()} for w, found in rates.items()}, file=sys.stderr)
+    return rates
+
+
+def training_row(name: str, batch: int, backend: str, rates: dict) -> str:
+    """Return a row of the table of backends."""
+    fit = rates["fit"]
+    variants = ("bare", "bare, fused Adam", "keras.io")
+    cells = [name, batch, backend, shown(fit), *(shown(rates[v]) if v in rates else "" for v in variants)]
+    cells += [f"{paired(fit, rates[variant]):.2f}" if variant in rates else "" for variant in variants]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def paired(ours: list[float], theirs: list[float]) -> float:
+    """Return the median over rounds of the ratio of two rates."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def time_to_target(arguments, folder: Path) -> list[str]:
+    """Measure the seconds from a cold process to a test -ELBO; return lines of Markdown."""
+    train, test = real_images(NETWORKS[TARGET_NETWORK], 60_000)
+    np.save(folder / "train.npy", train)
+    np.save(folder / "test.npy", test)
+    lines = [
+        "## From a cold process to a test -ELBO",
+        "",
+        f"`{TARGET_NETWORK}`, 60,000 images, batch 128, Adam at 1e-3, evaluated on 1,000 test images after each epoch "
+        f"until -ELBO is at most {TARGET:g} nats; imports and compilation count. Medians of 3.",
+        "",
+        "| system | seconds | epochs | -ELBO |",
+        "|---|---|---|---|",
+    ]
+    found: dict[str, list] = {}
+    for _ in range(3):
+        for name in (*BACKENDS, *(["peers"] if arguments.pythae else [])):
+            started = time.time()
+            backends = (name,) if name != "peers" else ()
+            (worker,) = [w for w in workers(arguments, backends) if w.name == name] or [None]
+            request = {"train": str(folder / "train.npy"), "test": str(folder / "test.npy"), "batch": 128}
+            answer = worker.ask("time to", network=TARGET_NETWORK, target=TARGET, started=started, **request)
+            worker.close()
+            found.setdefault("Pythae" if name == "peers" else name, []).append(answer)
+    for name, answers in found.items():
+        middle = sorted(answers, key=lambda answer: answer["seconds"])[1]
+        lines.append(f"| {name} | {middle['seconds']:.1f} | {middle['epochs']} | {middle['loss']:.1f} |")
+    return lines
+
+
+def inference(arguments, folder: Path) -> list[str]:
+    """Measure encode, reconstruct and sample; return lines of Markdown."""
+    lines = ["## Inference", "", "Images per second, 4,096 images, medians of 5 calls, NumPy in and out.", ""]
+    lines += ["| network | backend | encode | reconstruct | sample |", "|---|---|---|---|---|"]
+    for name, network in NETWORKS.items():
+        np.save(folder / "x.npy", real_images(network, 4096)[0])
+        for backend in BACKENDS:
+            worker = Worker(backend, [sys.executable, "ours.py"], KERAS_BACKEND=backend)
+            rates = worker.ask("inference", network=name, x=str(folder / "x.npy"))
+            worker.close()
+            cells = (name, backend, *(f"{rates[key]:,.0f}" for key in ("encode", "reconstruct", "sample")))
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def nll(arguments, folder: Path) -> list[str]:
+    """Measure importance-weighted likelihoods; return lines of Markdown."""
+    np.save(folder / "x.npy", real_images(NETWORKS[TARGET_NETWORK], 1000)[0])
+    lines = [
+        "## Importance-weighted likelihood",
+        "",
+        f"`{TARGET_NETWORK}`, {SAMPLES:,} samples an image: images per second over {NLL_IMAGES} images, medians of "
+        f"{arguments.rounds} rounds (least to most). Pythae's `get_nll` at the fastest of batch sizes 100, 1,000 and "
+        "5,000. Work and memory for an image do not depend on their number: 10,000 images take 10,000 over the rate.",
+        "",
+        "| system | images/s | over Pythae |",
+        "|---|---|---|",
+    ]
+    opened = workers(arguments)
+    rates: dict[str, list] = {worker.name: [] for worker in opened}
+    request = {"network": TARGET_NETWORK, "x": str(folder / "x.npy"), "samples": SAMPLES, "count": NLL_IMAGES}
+    for _ in range(arguments.rounds):
+        for worker in opened:
+            rates[worker.name].append(worker.ask("nll", **request))
+    for worker in opened:
+        worker.close()
+    for name, values in rates.items():
+        ratio = f"{paired(values, rates['peers']):.2f}" if "peers" in rates else ""
+        lines.append(f"| {'Pythae get_nll' if name == 'peers' else name} | {shown(values)} | {ratio} |")
+    return lines
+
+
+def start(arguments, folder: Path) -> list[str]:
+    """Measure import and build; return lines of Markdown."""
+    code = (
+        "import time; a = time.perf_counter(); import keras; b = time.perf_counter(); import keras_ae; "
+        "c = time.perf_counter(); print(b - a, c - b)"
+    )
+    lines = [
+        "## Start",
+        "",
+        "Medians of 7 processes: seconds of `import keras`, what `import keras_ae` adds, and a warm "
+        '`build("conv_vae")` (median of 5 calls after the first).',
+        "",
+        "| backend | import keras | import keras_ae adds | build |",
+        "|---|---|---|---|",
+    ]
+    for backend in BACKENDS:
+        environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-c", code]
+        runs = [subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(7)]
+        keras_seconds, ours = np.median([[float(part) for part in run.split()] for run in runs], axis=0)
+        worker = Worker(backend, [sys.executable, "ours.py"], KERAS_BACKEND=backend)
+        build = worker.ask("build")
+        worker.close()
+        lines.append(f"| {backend} | {keras_seconds:.2f} s | {ours * 1000:.0f} ms | {build * 1000:.0f} ms |")
+    return lines
+
+
+def growth(arguments, folder: Path) -> list[str]:
+    """Measure how time grows with data and model, and draw it; return lines of Markdown."""
+    np.save(folder / "x.npy", real_images(NETWORKS[TARGET_NETWORK], 6000)[0])
+    lines = [
+        "## Growth",
+        "",
+        "One epoch on TensorFlow, one size changed at a time: of the MLP at batch 1,024 on uint8 images for rows, else "
+        "of `conv_vae` (28x28, latent_dim 16, batch 128). One measurement each.",
+        "",
+        "![Images per second against each size](growth.png)",
+        "",
+        "| changed | value | seconds an epoch | images/s |",
+        "|---|---|---|---|",
+    ]
+    curves = {}
+    for kind, values in GROWTH.items():
+        curves[kind] = []
+        for value in values:
+            worker = Worker("tensorflow", [sys.executable, "ours.py"], KERAS_BACKEND="tensorflow")
+            answer = worker.ask("growth", kind=kind, value=value, x=str(folder / "x.npy"))
+            worker.close()
+            curves[kind].append(answer["rate"])
+            lines.append(f"| {kind} | {value:,} | {answer['seconds']:.2f} | {answer['rate']:,.0f} |")
+    draw_growth(curves)
+    return lines
+
+
+def draw_growth(curves: dict[str, list[float]]) -> None:
+    """Draw images per second against each size into results/growth.png."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    for axes, (kind, rates) in zip(figure.subplots(1, len(curves)), curves.items(), strict=True):
+        axes.plot(GROWTH[kind], rates, marker="o")
+        axes.set(xlabel=kind, xscale="log", yscale="log", ylabel="images per second")
+    figure.savefig(RESULTS / "growth.png", dpi=120)
+
+
+MEASURES = dict(zip(PARTS, (training, time_to_target, inference, nll, start, growth), strict=True))
+
+
+def where(arguments) -> list[str]:
+    """Return what was measured on what, as lines of Markdown."""
+    found = {}
+    for worker in workers(arguments):
+        versions = worker.ask("versions")
+        found |= {"the peers'": f"({named(versions)})"} if worker.name == "peers" else versions
+        worker.close()
+    options = f"--rounds {arguments.rounds} --seconds {arguments.seconds:g}"
+    return [
+        "# Speed",
+        "",
+        f"`python benchmarks/speed.py {options}`: float32, seed 0, {os.cpu_count()} cores ({platform.machine()}), as "
+        f"many threads for each system, Python {platform.python_version()}, {named(found)}.",
+    ]
+
+
+def main() -> None:
+    """Measure the parts asked for; write the page, in which the parts not asked for stay as they were."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pythae", help="the Python of an environment with Pythae 0.1.2")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="about the length of a variant's turn")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
+    arguments = parser.parse_args()
+    if arguments.pythae:
+        arguments.pythae = str(Path(arguments.pythae).absolute())
+    saved = RESULTS / "speed.json"
+    pages = json.loads(saved.read_text()) if saved.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        pages["where"] = where(arguments)
+        for part in arguments.parts:
+            pages[part] = MEASURES[part](arguments, Path(folder))
+            print("\n".join(pages[part]), flush=True)
+            saved.write_text(json.dumps(pages, indent=1))
+            text = ["\n".join(pages[name]) for name in ("where", *PARTS) if name in pages]
+            (RESULTS / "speed.md").write_text("\n\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()
