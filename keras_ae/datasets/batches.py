@@ -35,10 +35,14 @@ class Batches(keras.utils.PyDataset):
         binarize: what becomes of x in [0, 1]. None: nothing. "dynamic": x ~ Bernoulli(x), drawn anew every epoch
             (Salakhutdinov & Murray 2008). "static": one such draw, the same every epoch. "threshold": x >= 0.5.
         drop_remainder: leave out a last batch smaller than `batch_size`.
+        shard: (index, count), for training on `count` workers: every batch is cut into `count` consecutive shares, as
+            `np.array_split` cuts, and these are the shares of worker `index`. `batch_size` and `len` are those of
+            the whole; order and noise are, too, so that the shares side by side are the batches of (0, 1).
 
     Raises:
-        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, or
-            `binarize` of values outside [0, 1] (of a stream: when the batch is read).
+        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, a batch of
+            fewer samples than there are shards, or `binarize` of values outside [0, 1] (of a stream: when the batch is
+            read).
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         binarize: str | None = None,
         drop_remainder: bool = False,
+        shard: tuple[int, int] = (0, 1),
     ):
         super().__init__()
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
@@ -68,6 +73,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = check_seed(seed)
         self.binarize = binarize
         self.drop_remainder = drop_remainder
+        self.shard = check_shard(shard, smallest=self._size_of(len(self) - 1))
         self.epoch = 0
         self._begun = self._complete = False
         self._order = (None, None)  # (epoch, the samples in that epoch's order)
@@ -90,7 +96,7 @@ class Batches(keras.utils.PyDataset):
         if self.part.sequential:
             ids, x = self._read_stream(index)
         else:
-            ids = self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size]
+            ids = self._share(self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size])
             x = self.part.take(ids)
         return (self._binarized(x, ids),)
 
@@ -127,7 +133,14 @@ class Batches(keras.utils.PyDataset):
                     next(iterator)
             ids, x, *_ = next(iterator)
             self._stream = (self.epoch, index + 1, iterator)
-        return ids, self.part.store.to_float(x)
+        return self._share(ids), self.part.store.to_float(self._share(x))
+
+    def _share(self, batch: np.ndarray) -> np.ndarray:
+        index, count = self.shard
+        return np.array_split(batch, count)[index]
+
+    def _size_of(self, index: int) -> int:
+        return min(self.batch_size, len(self.part) - index * self.batch_size)
 
     def _binarized(self, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
         if self.binarize is None:
@@ -202,6 +215,25 @@ def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed={seed!r}: give a whole number >= 0.")
     return int(seed)
+
+
+def check_shard(shard: tuple[int, int], *, smallest: int) -> tuple[int, int]:
+    """`shard` as (index, count); `smallest` is the size of the smallest batch, of which each shard needs a sample.
+
+    Raises:
+        ValueError: it is no such pair, or `smallest` is less than count.
+    """
+    whole = isinstance(shard, tuple | list) and all(type(number) is int for number in shard)
+    if not whole or len(shard) != 2 or not 0 <= shard[0] < shard[1]:
+        raise ValueError(f"shard={shard!r}: give (index, count), whole numbers with 0 <= index < count.")
+    index, count = shard
+    if smallest < count:
+        # Whatever the index: one worker that stops while the others wait for it is worse than all stopping at once.
+        raise ValueError(
+            f"shard={shard!r}: the smallest batch has {smallest} samples, fewer than {count} shards. "
+            "Pass drop_remainder=True, another batch_size, or fewer shards."
+        )
+    return index, count
 
 
 def check_unit_range(low: float, high: float, binarize: str) -> None:

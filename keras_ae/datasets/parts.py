@@ -91,9 +91,11 @@ class Part:
         seed: int = 0,
         binarize: str | None = None,
         drop_remainder: bool = False,
+        shard: tuple[int, int] = (0, 1),
     ) -> Batches:
         """Batches `(x,)` of this part for `model.fit`; see `Batches` for the arguments and the errors."""
-        return Batches(self, batch_size, shuffle=shuffle, seed=seed, binarize=binarize, drop_remainder=drop_remainder)
+        options = {"shuffle": shuffle, "seed": seed, "binarize": binarize}
+        return Batches(self, batch_size, **options, drop_remainder=drop_remainder, shard=shard)
 
     def _refuse_stream(self, what: str) -> None:
         if self.store.stream:
