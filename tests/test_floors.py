@@ -20,6 +20,7 @@ FLOORS = {
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
     "divergences": 0,  # KL and log-densities in nats.
+    "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
     "spec": 1,  # A whole model as data, and as a table.
