@@ -76,6 +76,9 @@ def train(
     validation: Annotated[float, typer.Option(help="Share of the training samples kept for validation.")] = 0.1,
     image_size: Annotated[tuple[int, int] | None, typer.Option(help="Height and width for a folder's images.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Read the data while training.")] = False,
+    backup_every: Annotated[
+        int | None, typer.Option(help="Steps between two backups within an epoch; after each epoch alone if not given.")
+    ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="256 samples only, to try the machinery.")] = False,
     options: Annotated[
         list[str] | None,
@@ -98,6 +101,7 @@ def train(
         validation=validation,
         image_size=image_size,
         stream=stream,
+        backup_every=backup_every,
         smoke=smoke,
         overrides=overrides,
     )
@@ -177,8 +181,10 @@ def run_and_report(settings, folder: Path | None = None, *, resume: bool = False
     try:
         model = run.train(data)
     except KeyboardInterrupt:
-        done = run.last_checkpoint()[0]
-        console.print(f"\nStopped. {run.folder} holds {done} of {settings.epochs} epochs; --resume goes on from there.")
+        done = run.last_checkpoint()
+        steps = f" and {done.steps} steps" if done.steps else ""
+        told = f"{run.folder} holds {done.epochs} of {settings.epochs} epochs{steps}"
+        console.print(f"\nStopped. {told}; --resume goes on from there.")
         raise typer.Exit(130) from None
     numbers = run.report(model, data)
     print_numbers(numbers, title=f"{settings.model} on {data.name}, test part")

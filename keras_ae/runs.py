@@ -5,7 +5,7 @@
 | `run.json` | the exact command, all settings, versions, data set, and how far training came |
 | `spec.json` | the model |
 | `history.csv` | loss and terms by epoch |
-| `checkpoints/` | `epoch-NNNN.weights.h5`, the state after the last epoch; `best.weights.h5`, by validation loss |
+| `checkpoints/` | `epoch-NNNN.weights.h5`, the last state (`checkpoints.py`); `best.weights.h5`, by validation loss |
 | `metrics.json` | test numbers of the best weights |
 | `pictures/` | reconstructions, latent map, samples, learning curves |
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import keras
 
-from keras_ae import callbacks, datasets, evaluation, plots, registry
+from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, registry
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.files import replacing
 from keras_ae.rows import Cycle, Ramp
@@ -50,6 +50,8 @@ class Settings:
         validation: share (or number) of training samples kept for validation.
         image_size: (height, width) to which a folder's images are resized.
         stream: read the data while training instead of holding them in memory.
+        backup_every: steps between two backups within an epoch, from which a run that was cut off goes on; None keeps
+            the state after each epoch alone.
         smoke: train on 256 samples only: a test of the machinery, not of the model.
         overrides: options of the named model, such as `{"latent_dim": 2}`.
     """
@@ -66,11 +68,13 @@ class Settings:
     validation: float = 0.1
     image_size: tuple[int, int] | None = None
     stream: bool = False
+    backup_every: int | None = None
     smoke: bool = False
     overrides: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+        for name in ("epochs", "batch_size", "backup_every"):
+            value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         if not self.learning_rate > 0:
@@ -170,7 +174,7 @@ class Run:
             FileNotFoundError: the run has no weights yet.
         """
         best = self.checkpoints / "best.weights.h5"
-        weights = best if best.exists() else self.last_checkpoint()[1]
+        weights = best if best.exists() else self.last_checkpoint().path
         if weights is None:
             raise FileNotFoundError(
                 f"{self.checkpoints} holds no weights yet. Train first: keras-ae train ... --resume."
@@ -179,16 +183,15 @@ class Run:
         model.load_weights(weights)
         return model
 
-    def last_checkpoint(self) -> tuple[int, Path | None]:
-        """Return the number of epochs that are done, and the file that holds the state after them."""
-        names = ((re.fullmatch(r"epoch-(\d+)\.weights\.h5", path.name), path) for path in self.checkpoints.glob("*.h5"))
-        found = sorted((int(match[1]), path) for match, path in names if match)
-        return found[-1] if found else (0, None)
+    def last_checkpoint(self) -> checkpoints.Checkpoint:
+        """Return how many epochs and steps are done, and the file that holds the state after them."""
+        return checkpoints.last_checkpoint(self.checkpoints)
 
     def train(self, data: datasets.Dataset, *, verbose: int | str = "auto") -> Autoencoder:
         """Train to the last epoch, from the last checkpoint if there is one, and return the model at its best.
 
-        An epoch that was cut off is trained again from its beginning; what follows is what would have been.
+        An epoch that was cut off goes on from its last backup (`Settings.backup_every`), or from its beginning; what
+        follows is what would have been.
         """
         settings = self.settings
         train = data.train.batches(settings.batch_size, shuffle=True, seed=settings.seed, binarize=settings.binarize)
@@ -197,27 +200,23 @@ class Run:
         )
         model = self.build(len(train))
         model.optimizer.build(model.trainable_variables)
-        state = _State(self.checkpoints, train)
-        done, checkpoint = self.last_checkpoint()
-        if checkpoint:
-            model.load_weights(checkpoint)
+        if settings.backup_every:
+            state = checkpoints.KeepStateWithin(self.checkpoints, train, settings.backup_every)
         else:
-            state.save(model, 0)
+            state = checkpoints.KeepState(self.checkpoints, train)
+        done, _, steps = state.restore(model)
         self._cut_history(done)
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
         log = keras.callbacks.CSVLogger(self.history, append=True)
         watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
+        options = {"validation_data": validation, "callbacks": watching, "verbose": verbose}
         started = time.perf_counter()
         try:
-            model.fit(
-                train,
-                validation_data=validation,
-                callbacks=watching,
-                initial_epoch=done,
-                epochs=settings.epochs,
-                verbose=verbose,
-            )
+            if steps:  # A fit of its own: Keras takes all epochs of one to be of one length.
+                model.fit(train, initial_epoch=done, epochs=done + 1, **options)
+                train.start, done = 0, done + 1
+            model.fit(train, initial_epoch=done, epochs=settings.epochs, **options)
         finally:
             if log.csv_file:  # Keras leaves it open when training is cut off.
                 log.csv_file.close()
@@ -292,30 +291,6 @@ class Run:
             save_weights_only=True,
             initial_value_threshold=min((float(row["val_loss"]) for row in self.rows()), default=None),
         )
-
-
-class _State(keras.callbacks.Callback):
-    """Keep the whole state after each epoch, one file an epoch, the older one removed when the newer is whole."""
-
-    def __init__(self, folder: Path, train: datasets.Batches):
-        super().__init__()
-        self.folder, self.train = folder, train
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the order and the noise of the epoch."""
-        self.train.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Keep the state. This comes after the history's line: a kill between the two repeats the epoch."""
-        self.save(self.model, epoch + 1)
-
-    def save(self, model: Autoencoder, epochs: int) -> None:
-        """Write the state after `epochs` epochs, then remove the states before it."""
-        path = self.folder / f"epoch-{epochs:04d}.weights.h5"
-        model.save_weights(path)
-        for older in self.folder.glob("epoch-*.weights.h5"):
-            if older != path:
-                older.unlink()
 
 
 def new_folder(model: str, dataset: str, root: str | os.PathLike = "runs") -> Path:

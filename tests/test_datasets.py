@@ -262,6 +262,16 @@ def test_order_is_a_function_of_seed_and_epoch(grey):
     assert not np.array_equal(epoch_of(part.batches(10, shuffle=True, seed=6)), epochs[0])
 
 
+def test_an_epoch_that_was_cut_off_goes_on_at_its_start(grey):
+    batches = load(grey).train.batches(10, shuffle=True, binarize="dynamic")
+    whole = epoch_of(batches, 3)
+    batches.start = 2
+    assert len(batches) == 2
+    np.testing.assert_array_equal(epoch_of(batches, 3), whole[20:])
+    with pytest.raises(IndexError, match=r"Batch 2 of 2"):
+        batches[2]
+
+
 def test_unshuffled_batches_keep_the_order_of_the_part(grey):
     part = load(grey).train
     np.testing.assert_array_equal(epoch_of(part.batches(9), 4), part.x)

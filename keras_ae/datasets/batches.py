@@ -24,7 +24,8 @@ class Batches(keras.utils.PyDataset):
     Made by `Part.batches`. The order of the samples and the binary noise depend on `seed`, on the attribute `epoch`
     and on the index alone. `epoch` counts up by itself after each epoch that Keras reads to its end; a training loop
     that resumes sets it at each epoch's begin, and the resumed run draws what the uninterrupted one drew. Noise
-    belongs to a sample, so it does not depend on the batch size.
+    belongs to a sample, so it does not depend on the batch size. The attribute `start` leaves out so many batches at
+    the beginning of an epoch, for one that was cut off there.
 
     Args:
         part: the `Part` to read.
@@ -73,26 +74,27 @@ class Batches(keras.utils.PyDataset):
         self.seed = check_seed(seed)
         self.binarize = binarize
         self.drop_remainder = drop_remainder
+        self.epoch = self.start = 0
         self.shard = check_shard(shard, smallest=self._size_of(len(self) - 1))
-        self.epoch = 0
         self._begun = self._complete = False
         self._order = (None, None)  # (epoch, the samples in that epoch's order)
         self._stream = (None, None, None)  # (epoch, next index, iterator)
         self._stream_lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches an epoch, without those before `start`."""
         whole, rest = divmod(len(self.part), self.batch_size)
-        return whole + bool(rest and not self.drop_remainder)
+        return whole + bool(rest and not self.drop_remainder) - self.start
 
     def __getitem__(self, index: int) -> tuple[np.ndarray]:
-        """The batch `(x,)` at `index` of the epoch `self.epoch`.
+        """The batch `(x,)` at `index` after `start` of the epoch `self.epoch`.
 
         A sequential stream is read on where `index` follows the last one, and from its start otherwise.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} of {len(self)}: an index lies in [0, {len(self)}).")
         self._complete |= self._begun and index == len(self) - 1
+        index += self.start
         if self.part.sequential:
             ids, x = self._read_stream(index)
         else:
