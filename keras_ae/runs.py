@@ -31,6 +31,7 @@ from keras_ae.rows import Cycle, Ramp
 from keras_ae.spec import Spec
 
 SMOKE_SAMPLES = 256
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Settings:
         learning_rate: of Adam, at the first step.
         schedule: "cosine", from `learning_rate` to 0 over the run (Loshchilov & Hutter 2017), or "constant".
         clipnorm: greatest norm of each gradient, or None; 1.0 steadies deep decoders under a Gaussian likelihood.
+        precision: "float32", or "mixed_bfloat16" or "mixed_float16": hidden layers compute in 16 bits, weights and the
+            loss stay float32 (Micikevicius et al. 2018).
         seed: fixes weights, order, noise and the validation split.
         binarize: None, "dynamic", "static" or "threshold"; see `datasets.Batches`.
         validation: share (or number) of training samples kept for validation.
@@ -63,6 +66,7 @@ class Settings:
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     clipnorm: float | None = None
+    precision: str = "float32"
     seed: int = 0
     binarize: str | None = None
     validation: float = 0.1
@@ -83,6 +87,8 @@ class Settings:
             raise ValueError(f"clipnorm must be greater than 0, got {self.clipnorm}.")
         if self.schedule not in ("cosine", "constant"):
             raise ValueError(f'schedule must be "cosine" or "constant", got {self.schedule!r}.')
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
 
     def load_data(self) -> datasets.Dataset:
         """Load the data set, or its first samples for a smoke run."""
@@ -163,9 +169,8 @@ class Run:
         rate = self.settings.learning_rate
         if self.settings.schedule == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, self.settings.epochs * steps_per_epoch)
-        return registry.build(
-            self.spec, optimizer=keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm), seed=self.settings.seed
-        )
+        adam = keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm)
+        return registry.build(self.spec, optimizer=adam, seed=self.settings.seed, dtype=self.settings.precision)
 
     def load_model(self) -> Autoencoder:
         """Return the model with the best weights, or the last ones where no epoch was validated.

@@ -116,9 +116,19 @@ def test_settings_out_of_range_are_refused():
         ("learning_rate", 0.0),
         ("schedule", "linear"),
         ("clipnorm", 0.0),
+        ("precision", "float8"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(SMALL, **{name: value})
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_run_in_mixed_precision(tmp_path, precision):
+    run, model, numbers = finished(tmp_path / "run", dataclasses.replace(SMALL, precision=precision))
+    assert run.facts()["settings"]["precision"] == precision
+    assert model.encoder.get_layer("dense_1").compute_dtype == precision.removeprefix("mixed_")
+    assert float(run.rows()[1]["loss"]) < float(run.rows()[0]["loss"])
+    assert numbers["elbo"] == -(numbers["nll"] + numbers["kl"])
 
 
 def test_a_denoising_run_reports_the_gain_over_its_inputs(tmp_path):
