@@ -34,7 +34,9 @@ class TunedVAE(keras_tuner.HyperModel):
         latent_dim = hp.Int("latent_dim", 4, 64, step=2, sampling="log")
         adam = keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
         spec = replace(keras_ae.spec("vae", latent_dim=latent_dim), encoder=encoder)
-        return keras_ae.build(spec, optimizer=adam, seed=self.seed)
+        model = keras_ae.build(spec, optimizer=adam, seed=self.seed)
+        adam.build(model.trainable_variables)  # A trial that goes on loads its state with the weights.
+        return model
 
     def fit(self, hp, model, **options):
         """Train for the epochs that the tuner grants; batches of a trial's own, whose order is that of the epoch."""
@@ -45,7 +47,7 @@ class TunedVAE(keras_tuner.HyperModel):
 
 
 def main(
-    epochs: Annotated[int, typer.Option(help="Passes over the training part for the best trials.")] = 6,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part for the best trials.")] = 9,
     seed: Annotated[int, typer.Option(help="Fixes suggestions, weights, order, noise and the split.")] = 0,
     out: Annotated[Path, typer.Option(help="The search's folder.")] = Path("runs/tune-keras-tuner"),
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch a trial on 256 samples.")] = False,
