@@ -67,8 +67,9 @@ def main(
         # A loss that is not a number fails its trial alone.
         study.optimize(lambda trial: train(trial, data, epochs, seed)[1], left, catch=FloatingPointError)
     model, val_loss = train(optuna.trial.FixedTrial(study.best_params), data, epochs, seed)
-    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in study.trials)
-    print(f"best of {len(study.trials)} trials, {pruned} pruned: {study.best_params}, validation -ELBO {val_loss:.2f}")
+    states = [trial.state for trial in study.trials if trial.state.is_finished()]
+    pruned = states.count(optuna.trial.TrialState.PRUNED)
+    print(f"best of {len(states)} trials, {pruned} pruned: {study.best_params}, validation -ELBO {val_loss:.2f}")
     print(f"test -ELBO {-keras_ae.evaluation.evaluate(model, data.test, binarize='dynamic')['elbo']:.2f} nats")
 
 
