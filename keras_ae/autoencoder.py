@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_ae.builder import build_parts
 from keras_ae.checks import check_batch, check_data
+from keras_ae.feeding import fed, fed_fit, scaled
 from keras_ae.guard import FiniteGuard
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
@@ -19,7 +20,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
     """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
-    is the likelihood's mean. `encoder` and `decoder` are Functional models of their own.
+    is the likelihood's mean. `encoder` and `decoder` are Functional models of their own. Wherever the model takes
+    images, uint8 in [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
 
     Args:
         spec: the table that the model is built from.
@@ -50,6 +52,10 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         options = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         return self.add_weight(shape=(), initializer=start, name=name, **options)
 
+    def call(self, inputs, training=None, mask=None):
+        """Return the reconstruction of x from the deterministic code."""
+        return super().call(scaled(inputs), training=training, mask=mask)
+
     def objective(self, x, outputs: dict) -> dict:
         """Return the terms of the loss: `{"loss": ..., term: ...}`, each (batch,) or a scalar, in nats.
 
@@ -77,8 +83,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
         already, regularisers and `add_loss` are added as they are.
         """
-        x, y = ops.convert_to_tensor(x), y if _is_target(y) else None
-        target = ops.cast(x if y is None else y, "float32")
+        x, y = scaled(ops.convert_to_tensor(x)), y if _is_target(y) else None
+        target = ops.cast(x if y is None else scaled(y), "float32")
         inputs = self.corruption(x) if y is None and self.corruption else x
         if training:
             self._advance_schedules()
@@ -159,28 +165,31 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
                 validation_data = _with_target(*validation_data)
         if isinstance(callbacks, keras.callbacks.Callback):
             callbacks = [callbacks]
-        x, y, _ = _with_target(x, y, options.get("sample_weight"))
+        data = _with_target(x, y, options.pop("sample_weight", None))
         if isinstance(x, keras.utils.PyDataset) and hasattr(x, "shuffle"):
             options.setdefault("shuffle", False)  # It has an order of its own, which Keras would shuffle once more.
         guard = FiniteGuard()
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
+        data = (*data, batch_size or _default_batch(x))
         try:
-            return super().fit(x, y, batch_size=batch_size or _default_batch(x), epochs=epochs, **options)
+            return super().fit(**fed_fit(*data, epochs=epochs, **options))
         except FloatingPointError:
             guard.restore()
             raise
 
     def evaluate(self, x=None, y=None, batch_size=None, **options):
         """Return loss and terms, as `keras.Model.evaluate`, after a check of the data; codes are drawn anew."""
+        sample_weight = options.pop("sample_weight", None)
         if not options.get("_use_cached_eval_dataset"):
             check_batch((x, y), self.spec, "x")
-            x, y, _ = _with_target(x, y, options.get("sample_weight"))
-        return super().evaluate(x, y, batch_size=batch_size or _default_batch(x), **options)
+            x, y, _ = _with_target(x, y, sample_weight)
+        return super().evaluate(**fed(x, y, sample_weight, batch_size or _default_batch(x)), **options)
 
     def predict(self, x, batch_size=None, **options):
         """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn."""
         check_data(x, self.spec)
-        return super().predict(x, batch_size=batch_size or _default_batch(x), **options)
+        fed_x = fed(x, None, None, batch_size or _default_batch(x))
+        return super().predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options)
 
 
 def _default_batch(x) -> int | None:

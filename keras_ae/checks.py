@@ -20,7 +20,8 @@ def check_data(data, spec: Spec, name: str = "x") -> None:
         name: the argument's name in messages.
 
     Raises:
-        ValueError: no samples, another shape, uint8 images, NaN or inf, values outside the likelihood's support.
+        ValueError: no samples, another shape, uint8 that need not be images, NaN or inf, values outside the
+            likelihood's support.
         TypeError: values that are no numbers.
     """
     if isinstance(data, np.ndarray):
@@ -61,18 +62,29 @@ def _check_array(x: np.ndarray, spec: Spec, name: str) -> None:
         raise ValueError(f"{name} is empty (shape {x.shape}). Give it at least one sample.")
     _check_shape(x.shape, spec, name)
     if x.dtype == np.uint8:
-        raise ValueError(
-            f"{name} is uint8, with values to {x.max()}; models take floats. "
-            f"Scale images to [0, 1] first: {name}.astype('float32') / 255."
-        )
+        _check_bytes(x, spec, name)
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.issubdtype(x.dtype, np.complexfloating):
         raise TypeError(f"{name} has dtype {x.dtype}; models take real numbers.")
-    low, high = _bounds(x, name)
+    low, high = (0.0, 1.0) if x.dtype == np.uint8 else _bounds(x, name)
     support = spec.likelihood.support
     if support and (low < support[0] or high > support[1]):
         raise ValueError(
             f"{name} has values in [{low:.4g}, {high:.4g}], outside the range [{support[0]:g}, {support[1]:g}] of the "
             f"{type(spec.likelihood).__name__} likelihood. Scale {name}, or build with likelihood='gaussian'."
+        )
+
+
+def _check_bytes(x: np.ndarray, spec: Spec, name: str) -> None:
+    """Raise where uint8 values need not be images in [0, 255], which the model divides by 255."""
+    if len(spec.input_shape) != 3:
+        raise ValueError(
+            f"{name} is uint8, which models of images alone scale, and this one takes {spec.input_shape}. "
+            f"Give floats in the range that you mean: {name}.astype('float32')."
+        )
+    if x.max() == 1:
+        raise ValueError(
+            f"{name} is uint8 with no value over 1, which is a 0/1 mask or almost black. "
+            f"Give masks as floats: {name}.astype('float32'), and images as {name}.astype('float32') / 255."
         )
 
 

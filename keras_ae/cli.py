@@ -69,6 +69,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Adam's, at the first step.")] = 2e-3,
     schedule: Annotated[str, typer.Option(help="Of the learning rate: cosine (to 0) or constant.")] = "cosine",
     clipnorm: Annotated[float | None, typer.Option(help="Greatest norm of each gradient.")] = None,
+    precision: Annotated[str, typer.Option(help="float32, mixed_bfloat16 or mixed_float16.")] = "float32",
     seed: Annotated[int, typer.Option(help="Fixes weights, order, noise and the validation split.")] = 0,
     latent_dim: Annotated[int | None, typer.Option(help="Dimensions of the code.")] = None,
     likelihood: Annotated[str | None, typer.Option(help="bernoulli, gaussian, gaussian_global, laplace, ...")] = None,
@@ -76,6 +77,9 @@ def train(
     validation: Annotated[float, typer.Option(help="Share of the training samples kept for validation.")] = 0.1,
     image_size: Annotated[tuple[int, int] | None, typer.Option(help="Height and width for a folder's images.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Read the data while training.")] = False,
+    backup_every: Annotated[
+        int | None, typer.Option(help="Steps between two backups within an epoch; after each epoch alone if not given.")
+    ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="256 samples only, to try the machinery.")] = False,
     options: Annotated[
         list[str] | None,
@@ -93,11 +97,13 @@ def train(
         learning_rate=learning_rate,
         schedule=schedule,
         clipnorm=clipnorm,
+        precision=precision,
         seed=seed,
         binarize=binarize,
         validation=validation,
         image_size=image_size,
         stream=stream,
+        backup_every=backup_every,
         smoke=smoke,
         overrides=overrides,
     )
@@ -177,8 +183,10 @@ def run_and_report(settings, folder: Path | None = None, *, resume: bool = False
     try:
         model = run.train(data)
     except KeyboardInterrupt:
-        done = run.last_checkpoint()[0]
-        console.print(f"\nStopped. {run.folder} holds {done} of {settings.epochs} epochs; --resume goes on from there.")
+        done = run.last_checkpoint()
+        steps = f" and {done.steps} steps" if done.steps else ""
+        told = f"{run.folder} holds {done.epochs} of {settings.epochs} epochs{steps}"
+        console.print(f"\nStopped. {told}; --resume goes on from there.")
         raise typer.Exit(130) from None
     numbers = run.report(model, data)
     print_numbers(numbers, title=f"{settings.model} on {data.name}, test part")

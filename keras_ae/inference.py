@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_ae.checks import check_data
 from keras_ae.divergences import gaussian_log_density
+from keras_ae.feeding import scaled
 from keras_ae.rows import Gaussian
 
 _CHUNK = 1024  # Decoded images at once in log_likelihood: enough to fill a machine, and few enough for its caches.
@@ -58,7 +59,9 @@ class Inference:
             raise ValueError("This model has no corruption. Build a denoising_ae, or give the spec corruption=....")
         x = self._checked(x)
         starts = range(0, len(x), batch_size)
-        pieces = [self.corruption(x[start : start + batch_size], seed=_seed_at(seed, start)) for start in starts]
+        pieces = [
+            self.corruption(scaled(x[start : start + batch_size]), seed=_seed_at(seed, start)) for start in starts
+        ]
         return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
 
     def reconstruction_error(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
@@ -74,12 +77,8 @@ class Inference:
         """
         if kind not in ("mse", "mae", "nll"):
             raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
-        x = self._checked(x)
-        if kind == "nll":
-            return self._batched("nll", self._nll, x, batch_size=batch_size)
-        difference = x - self.reconstruct(x, batch_size=batch_size)
-        difference = np.abs(difference) if kind == "mae" else np.square(difference)
-        return difference.reshape(len(x), -1).mean(axis=1)
+        function = {"mse": self._mse, "mae": self._mae, "nll": self._nll}[kind]
+        return self._batched(kind, function, self._checked(x), batch_size=batch_size)
 
     def score_samples(self, x, *, num_samples: int = 16, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """Return a score in nats for each sample, (n,); higher is more normal.
@@ -154,6 +153,16 @@ class Inference:
     def _reconstruct(self, x):
         return self._decode(self._encode(x))
 
+    def _mse(self, x):
+        return ops.mean(ops.square(self._residual(x)), axis=1)
+
+    def _mae(self, x):
+        return ops.mean(ops.abs(self._residual(x)), axis=1)
+
+    def _residual(self, x):
+        """x minus its reconstruction: (batch, *shape) -> (batch, values), float32."""
+        return ops.reshape(x - ops.cast(self._reconstruct(x), "float32"), (ops.shape(x)[0], -1))
+
     def _nll(self, x):
         return self.likelihood.nll(x, self.decoder(self._encode(x), training=False))
 
@@ -194,14 +203,14 @@ class Inference:
     def _checked(self, x) -> np.ndarray:
         x = np.asarray(x)
         check_data(x, self.spec)
-        return np.asarray(x, dtype="float32")
+        return x if x.dtype == np.uint8 else np.asarray(x, dtype="float32")
 
     def _batched(self, name: str, function, *arrays, batch_size: int):
         """Map a compiled function over batches. Few sizes are traced: full batches, and powers of two below them."""
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         if name not in self.functions:
-            self.functions[name] = self.compile_function(function)
+            self.functions[name] = self.compile_function(lambda *batch: function(*map(scaled, batch)))
         total, pieces = len(arrays[0]), []
         size = min(batch_size, 1 << (total - 1).bit_length())
         for start in range(0, total, size):

@@ -57,7 +57,15 @@ def spec(name: str, **overrides):
     return function(**overrides)
 
 
-def build(model, *, optimizer=None, seed: int | None = None, jit_compile: bool | None = None, **overrides):
+def build(
+    model,
+    *,
+    optimizer=None,
+    seed: int | None = None,
+    dtype: str | None = None,
+    jit_compile: bool | None = None,
+    **overrides,
+):
     """Return a compiled autoencoder, ready for `fit(x)`.
 
     Args:
@@ -65,6 +73,7 @@ def build(model, *, optimizer=None, seed: int | None = None, jit_compile: bool |
         optimizer: a Keras optimiser or its name; Adam with learning rate 1e-3 unless told otherwise.
         seed: fixes the initial weights and every draw of the model on one backend; None takes them from Keras' global
             random state (`keras.utils.set_random_seed`).
+        dtype: Keras dtype policy of the hidden layers, such as "mixed_bfloat16"; None means Keras' global policy.
         jit_compile: compile the step with XLA; None takes the faster choice measured for the backend.
         **overrides: arguments of the named model, such as `input_shape=(64, 64, 3)`, `latent_dim=64`.
 
@@ -86,7 +95,7 @@ def build(model, *, optimizer=None, seed: int | None = None, jit_compile: bool |
             f"build(spec) takes no further options, got {', '.join(overrides)}. "
             "Change the spec itself: dataclasses.replace(spec, ...)."
         )
-    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed)
+    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype)
     autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
     return autoencoder
 

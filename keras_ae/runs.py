@@ -5,7 +5,7 @@
 | `run.json` | the exact command, all settings, versions, data set, and how far training came |
 | `spec.json` | the model |
 | `history.csv` | loss and terms by epoch |
-| `checkpoints/` | `epoch-NNNN.weights.h5`, the state after the last epoch; `best.weights.h5`, by validation loss |
+| `checkpoints/` | `epoch-NNNN.weights.h5`, the last state (`checkpoints.py`); `best.weights.h5`, by validation loss |
 | `metrics.json` | test numbers of the best weights |
 | `pictures/` | reconstructions, latent map, samples, learning curves |
 """
@@ -24,13 +24,14 @@ from pathlib import Path
 
 import keras
 
-from keras_ae import callbacks, datasets, evaluation, plots, registry
+from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, registry
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.files import replacing
 from keras_ae.rows import Cycle, Ramp
 from keras_ae.spec import Spec
 
 SMOKE_SAMPLES = 256
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,15 @@ class Settings:
         learning_rate: of Adam, at the first step.
         schedule: "cosine", from `learning_rate` to 0 over the run (Loshchilov & Hutter 2017), or "constant".
         clipnorm: greatest norm of each gradient, or None; 1.0 steadies deep decoders under a Gaussian likelihood.
+        precision: "float32", or "mixed_bfloat16" or "mixed_float16": hidden layers compute in 16 bits, weights and the
+            loss stay float32 (Micikevicius et al. 2018).
         seed: fixes weights, order, noise and the validation split.
         binarize: None, "dynamic", "static" or "threshold"; see `datasets.Batches`.
         validation: share (or number) of training samples kept for validation.
         image_size: (height, width) to which a folder's images are resized.
         stream: read the data while training instead of holding them in memory.
+        backup_every: steps between two backups within an epoch, from which a run that was cut off goes on; None keeps
+            the state after each epoch alone.
         smoke: train on 256 samples only: a test of the machinery, not of the model.
         overrides: options of the named model, such as `{"latent_dim": 2}`.
     """
@@ -61,16 +66,19 @@ class Settings:
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     clipnorm: float | None = None
+    precision: str = "float32"
     seed: int = 0
     binarize: str | None = None
     validation: float = 0.1
     image_size: tuple[int, int] | None = None
     stream: bool = False
+    backup_every: int | None = None
     smoke: bool = False
     overrides: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+        for name in ("epochs", "batch_size", "backup_every"):
+            value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         if not self.learning_rate > 0:
@@ -79,6 +87,8 @@ class Settings:
             raise ValueError(f"clipnorm must be greater than 0, got {self.clipnorm}.")
         if self.schedule not in ("cosine", "constant"):
             raise ValueError(f'schedule must be "cosine" or "constant", got {self.schedule!r}.')
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
 
     def load_data(self) -> datasets.Dataset:
         """Load the data set, or its first samples for a smoke run."""
@@ -159,9 +169,8 @@ class Run:
         rate = self.settings.learning_rate
         if self.settings.schedule == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, self.settings.epochs * steps_per_epoch)
-        return registry.build(
-            self.spec, optimizer=keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm), seed=self.settings.seed
-        )
+        adam = keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm)
+        return registry.build(self.spec, optimizer=adam, seed=self.settings.seed, dtype=self.settings.precision)
 
     def load_model(self) -> Autoencoder:
         """Return the model with the best weights, or the last ones where no epoch was validated.
@@ -170,7 +179,7 @@ class Run:
             FileNotFoundError: the run has no weights yet.
         """
         best = self.checkpoints / "best.weights.h5"
-        weights = best if best.exists() else self.last_checkpoint()[1]
+        weights = best if best.exists() else self.last_checkpoint().path
         if weights is None:
             raise FileNotFoundError(
                 f"{self.checkpoints} holds no weights yet. Train first: keras-ae train ... --resume."
@@ -179,16 +188,15 @@ class Run:
         model.load_weights(weights)
         return model
 
-    def last_checkpoint(self) -> tuple[int, Path | None]:
-        """Return the number of epochs that are done, and the file that holds the state after them."""
-        names = ((re.fullmatch(r"epoch-(\d+)\.weights\.h5", path.name), path) for path in self.checkpoints.glob("*.h5"))
-        found = sorted((int(match[1]), path) for match, path in names if match)
-        return found[-1] if found else (0, None)
+    def last_checkpoint(self) -> checkpoints.Checkpoint:
+        """Return how many epochs and steps are done, and the file that holds the state after them."""
+        return checkpoints.last_checkpoint(self.checkpoints)
 
     def train(self, data: datasets.Dataset, *, verbose: int | str = "auto") -> Autoencoder:
         """Train to the last epoch, from the last checkpoint if there is one, and return the model at its best.
 
-        An epoch that was cut off is trained again from its beginning; what follows is what would have been.
+        An epoch that was cut off goes on from its last backup (`Settings.backup_every`), or from its beginning; what
+        follows is what would have been.
         """
         settings = self.settings
         train = data.train.batches(settings.batch_size, shuffle=True, seed=settings.seed, binarize=settings.binarize)
@@ -197,27 +205,23 @@ class Run:
         )
         model = self.build(len(train))
         model.optimizer.build(model.trainable_variables)
-        state = _State(self.checkpoints, train)
-        done, checkpoint = self.last_checkpoint()
-        if checkpoint:
-            model.load_weights(checkpoint)
+        if settings.backup_every:
+            state = checkpoints.KeepStateWithin(self.checkpoints, train, settings.backup_every)
         else:
-            state.save(model, 0)
+            state = checkpoints.KeepState(self.checkpoints, train)
+        done, _, steps = state.restore(model)
         self._cut_history(done)
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
         log = keras.callbacks.CSVLogger(self.history, append=True)
         watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
+        options = {"validation_data": validation, "callbacks": watching, "verbose": verbose}
         started = time.perf_counter()
         try:
-            model.fit(
-                train,
-                validation_data=validation,
-                callbacks=watching,
-                initial_epoch=done,
-                epochs=settings.epochs,
-                verbose=verbose,
-            )
+            if steps:  # A fit of its own: Keras takes all epochs of one to be of one length.
+                model.fit(train, initial_epoch=done, epochs=done + 1, **options)
+                train.start, done = 0, done + 1
+            model.fit(train, initial_epoch=done, epochs=settings.epochs, **options)
         finally:
             if log.csv_file:  # Keras leaves it open when training is cut off.
                 log.csv_file.close()
@@ -292,30 +296,6 @@ class Run:
             save_weights_only=True,
             initial_value_threshold=min((float(row["val_loss"]) for row in self.rows()), default=None),
         )
-
-
-class _State(keras.callbacks.Callback):
-    """Keep the whole state after each epoch, one file an epoch, the older one removed when the newer is whole."""
-
-    def __init__(self, folder: Path, train: datasets.Batches):
-        super().__init__()
-        self.folder, self.train = folder, train
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the order and the noise of the epoch."""
-        self.train.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Keep the state. This comes after the history's line: a kill between the two repeats the epoch."""
-        self.save(self.model, epoch + 1)
-
-    def save(self, model: Autoencoder, epochs: int) -> None:
-        """Write the state after `epochs` epochs, then remove the states before it."""
-        path = self.folder / f"epoch-{epochs:04d}.weights.h5"
-        model.save_weights(path)
-        for older in self.folder.glob("epoch-*.weights.h5"):
-            if older != path:
-                older.unlink()
 
 
 def new_folder(model: str, dataset: str, root: str | os.PathLike = "runs") -> Path:

@@ -42,10 +42,10 @@ BAD = {
     "inf": (x_with(-np.inf), ValueError, r"x has NaN or inf, first in sample 3\."),
     "above the range": (x_with(1.5), ValueError, r"values in \[0\.5, 1\.5\], outside the range \[0, 1\] of the Bernou"),
     "below the range": (x_with(-1), ValueError, r"values in \[-1, 0\.5\], outside the range .*likelihood='gaussian'"),
-    "uint8": (
-        np.full((4, 6, 6, 1), 255, np.uint8),
+    "uint8 masks": (
+        np.ones((4, 6, 6, 1), np.uint8),
         ValueError,
-        r"uint8, with values to 255.*astype\('float32'\) / 255",
+        r"uint8 with no value over 1.*masks as floats: .*astype\('float32'\), and images as .* / 255",
     ),
     "empty": (np.zeros((0, 6, 6, 1)), ValueError, r"x is empty \(shape \(0, 6, 6, 1\)\)"),
     "no channel axis": (np.zeros((4, 6, 6)), ValueError, r"Add the channel axis: x\[\.\.\., None\]"),
@@ -57,6 +57,12 @@ BAD = {
     "text": (np.full((4, 6, 6, 1), "ink"), TypeError, r"dtype <U3; models take real numbers"),
     "objects": (np.full((4, 6, 6, 1), None), TypeError, r"dtype object; models take real numbers"),
 }
+
+
+def test_bytes_that_are_no_images_are_refused():
+    table = keras_ae.build("ae", input_shape=(9,), latent_dim=2, likelihood="gaussian")
+    with pytest.raises(ValueError, match=r"x is uint8, which models of images alone scale, and this one takes \(9,\)"):
+        table.fit(np.full((4, 9), 7, np.uint8))
 
 
 @pytest.mark.parametrize("method", TAKEN)

@@ -181,6 +181,67 @@ def test_head_gives_the_first_samples(grey):
 # Batches
 
 
+SHARDED = [{}, {"shuffle": True, "seed": 3}, {"shuffle": True, "binarize": "dynamic"}, {"binarize": "static"}]
+
+
+def joined(part, count, batch_size, epoch, **settings):
+    """The batches of an epoch, each put together from the shares of `count` workers."""
+    workers = [part.batches(batch_size, shard=(index, count), **settings) for index in range(count)]
+    for worker in workers:
+        worker.epoch = epoch
+    return [np.concatenate([worker[index][0] for worker in workers]) for index in range(len(workers[0]))]
+
+
+@pytest.mark.parametrize("settings", SHARDED, ids=str)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_shards_side_by_side_are_the_unsharded_batches(grey, count, settings):
+    part = load(grey).train
+    whole = part.batches(9, **settings)
+    whole.epoch = 2
+    shares = joined(part, count, 9, 2, **settings)
+    assert len(shares) == len(whole)
+    for index, share in enumerate(shares):
+        np.testing.assert_array_equal(share, whole[index][0])
+
+
+def test_shares_are_split_as_evenly_as_can_be(grey):
+    part = load(grey).train  # 32 samples: batches of 10, 10, 10 and 2.
+    sizes = [[len(x) for (x,) in part.batches(10, shard=(index, 2))] for index in (0, 1)]
+    assert sizes == [[5, 5, 5, 1], [5, 5, 5, 1]]
+    sizes = [[len(x) for (x,) in part.batches(14, shard=(index, 3))] for index in (0, 1, 2)]
+    assert sizes == [[5, 5, 2], [5, 5, 1], [4, 4, 1]]
+
+
+def test_a_shard_reads_its_share_alone(grey):
+    part = load(grey).train
+    taken = []
+    take = part.store.take
+    part.store.take = lambda rows: taken.append(len(rows)) or take(rows)
+    epoch_of(part.batches(8, shard=(1, 4)))
+    assert taken == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("shard", "message"),
+    [
+        ((2, 2), r"shard=\(2, 2\): give \(index, count\), whole numbers with 0 <= index < count"),
+        ((-1, 2), "give \\(index, count\\)"),
+        ((0, 0), "give \\(index, count\\)"),
+        ((0.0, 1), "give \\(index, count\\)"),
+        (1, "give \\(index, count\\)"),
+        ((0, 3), "the smallest batch has 2 samples, fewer than 3 shards. Pass drop_remainder=True"),
+        ((2, 3), "the smallest batch has 2 samples"),
+    ],
+)
+def test_shards_that_cannot_be(grey, shard, message):
+    with pytest.raises(ValueError, match=message):
+        load(grey).train.batches(10, shard=shard)
+
+
+def test_without_its_remainder_a_part_has_more_shards(grey):
+    assert len(load(grey).train.batches(10, shard=(0, 3), drop_remainder=True)) == 3
+
+
 @pytest.mark.parametrize(("drop_remainder", "sizes"), [(False, [10, 10, 10, 2]), (True, [10, 10, 10])])
 def test_every_sample_once_an_epoch(grey, drop_remainder, sizes):
     batches = load(grey).train.batches(10, shuffle=True, drop_remainder=drop_remainder)
@@ -199,6 +260,16 @@ def test_order_is_a_function_of_seed_and_epoch(grey):
     np.testing.assert_array_equal(batches[2][0], epochs[1][20:30])
     assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(epochs[1], epochs[2])
     assert not np.array_equal(epoch_of(part.batches(10, shuffle=True, seed=6)), epochs[0])
+
+
+def test_an_epoch_that_was_cut_off_goes_on_at_its_start(grey):
+    batches = load(grey).train.batches(10, shuffle=True, binarize="dynamic")
+    whole = epoch_of(batches, 3)
+    batches.start = 2
+    assert len(batches) == 2
+    np.testing.assert_array_equal(epoch_of(batches, 3), whole[20:])
+    with pytest.raises(IndexError, match=r"Batch 2 of 2"):
+        batches[2]
 
 
 def test_unshuffled_batches_keep_the_order_of_the_part(grey):
@@ -332,15 +403,12 @@ def test_x_of_a_stream_says_what_to_do(image_folder):
 
 
 def test_shuffle_buffer_gives_each_sample_once_in_full_batches():
-    def stream():
-        for start in range(0, 103, 10):
-            yield (np.arange(start, min(start + 10, 103)),)
-
+    stored = np.split(np.arange(103), range(10, 103, 10))
     for buffer_size in (10, 35, 500):
-        batches = [ids for (ids,) in shuffled(stream(), buffer_size, np.random.default_rng(0))]
+        batches = list(shuffled(stored, buffer_size, np.random.default_rng(0)))
         assert [len(ids) for ids in batches] == [10] * 10 + [3]
         np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(103))
-        again = [ids for (ids,) in shuffled(stream(), buffer_size, np.random.default_rng(0))]
+        again = list(shuffled(stored, buffer_size, np.random.default_rng(0)))
         np.testing.assert_array_equal(np.concatenate(again), np.concatenate(batches))
 
 
@@ -366,6 +434,16 @@ def test_tfds_stream_reads_in_order_and_reshuffles_by_epoch():
     assert {image.tobytes() for image in epochs[1]} == {image.tobytes() for image in in_order}
     with pytest.raises(RuntimeError, match=r"Part\.y is not in memory"):
         _ = data.train.y
+
+
+@needs("mnist")
+def test_shards_of_a_tfds_stream_side_by_side_are_the_unsharded_batches():
+    part = load("mnist", validation=59_000, stream=True, download=False).train
+    for settings in SHARDED:
+        whole = part.batches(300, **settings)
+        whole.epoch = 1
+        for index, share in enumerate(joined(part, 3, 300, 1, **settings)):
+            np.testing.assert_array_equal(share, whole[index][0])
 
 
 @needs("mnist")

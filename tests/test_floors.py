@@ -21,6 +21,7 @@ FLOORS = {
     "bounds": 0,  # Smooth bounds of log-variances.
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
+    "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
     "spec": 1,  # A whole model as data, and as a table.
@@ -37,6 +38,7 @@ FLOORS = {
     "models": 5,  # One model type a file: paper, spec, objective.
     "callbacks": 6,  # Schedules and pictures during training.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
+    "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "runs": 7,  # A model trained on a data set, in a folder.
     "__init__": 8,  # The public names.
     "cli": 9,  # The command line.
@@ -114,7 +116,7 @@ def test_import_brings_no_data_sets_and_no_plotting():
     assert done.returncode == 0, done.stderr
     modules = done.stdout.split()
     ours = {name.split(".")[1] for name in modules if name.startswith("keras_ae.")}
-    assert ours.isdisjoint({"datasets", "plots", "callbacks", "metrics", "evaluation", "runs", "cli"})
+    assert ours.isdisjoint({"datasets", "plots", "callbacks", "metrics", "evaluation", "checkpoints", "runs", "cli"})
     assert "tensorflow_datasets" not in modules
     assert "typer" not in modules
     for file in FILES:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_ae import runs, spec
+from keras_ae.checkpoints import last_checkpoint
 from keras_ae.runs import Run, Settings
 
 SMALL = Settings("vae", epochs=2, batch_size=64, smoke=True, overrides={"latent_dim": 3})
@@ -68,10 +69,10 @@ def test_test_numbers_are_those_of_the_best_weights(done):
 
 def test_resume_of_a_finished_run_trains_no_further(done):
     run, _, _ = done
-    before = arrays(run.last_checkpoint()[1])
+    before = arrays(run.last_checkpoint().path)
     again, data = runs.resume(SMALL, run.folder)
     again.train(data, verbose=0)
-    after = arrays(again.last_checkpoint()[1])
+    after = arrays(again.last_checkpoint().path)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert len(again.rows()) == 2
 
@@ -111,12 +112,23 @@ def test_settings_out_of_range_are_refused():
     for name, value in (
         ("epochs", 0),
         ("batch_size", 0),
+        ("backup_every", 0),
         ("learning_rate", 0.0),
         ("schedule", "linear"),
         ("clipnorm", 0.0),
+        ("precision", "float8"),
     ):
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(SMALL, **{name: value})
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_run_in_mixed_precision(tmp_path, precision):
+    run, model, numbers = finished(tmp_path / "run", dataclasses.replace(SMALL, precision=precision))
+    assert run.facts()["settings"]["precision"] == precision
+    assert model.encoder.get_layer("dense_1").compute_dtype == precision.removeprefix("mixed_")
+    assert float(run.rows()[1]["loss"]) < float(run.rows()[0]["loss"])
+    assert numbers["elbo"] == -(numbers["nll"] + numbers["kl"])
 
 
 def test_a_denoising_run_reports_the_gain_over_its_inputs(tmp_path):
@@ -135,7 +147,7 @@ def test_a_sparse_run_reports_its_share_of_active_units(tmp_path):
 def test_the_last_weights_are_kept_while_a_schedule_moves(tmp_path):
     ramp = {"latent_dim": 3, "beta": runs.Ramp(0.0, 1.0, steps=100)}
     run, _, _ = finished(tmp_path / "run", dataclasses.replace(SMALL, overrides=ramp))
-    best, last = arrays(run.checkpoints / "best.weights.h5"), arrays(run.last_checkpoint()[1])
+    best, last = arrays(run.checkpoints / "best.weights.h5"), arrays(run.last_checkpoint().path)
     assert all(np.array_equal(best[name], last[name]) for name in best)
 
 
@@ -158,6 +170,13 @@ def trained(folder, *, kill_in_epoch=None):
     return Run.open(folder)
 
 
+def assert_same_arrays(run, other, *names):
+    for name in names:
+        expected, found = arrays(run.checkpoints / name), arrays(other.checkpoints / name)
+        assert expected.keys() == found.keys()
+        assert all(np.array_equal(expected[path], found[path]) for path in expected), name
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="bit for bit is promised on TensorFlow, CPU")
 def test_resume_after_a_kill_equals_the_uninterrupted_run_bit_for_bit(tmp_path):
     whole = trained(tmp_path / "whole")
@@ -165,7 +184,42 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run_bit_for_bit(tmp_path):
     killed = trained(tmp_path / "killed")
     assert whole.history.read_text() == killed.history.read_text()
     assert whole.metrics.read_text() == killed.metrics.read_text()
-    for name in ("epoch-0004.weights.h5", "best.weights.h5"):
-        expected, found = arrays(whole.checkpoints / name), arrays(killed.checkpoints / name)
-        assert expected.keys() == found.keys()
-        assert all(np.array_equal(expected[path], found[path]) for path in expected), name
+    assert_same_arrays(whole, killed, "epoch-0004.weights.h5", "best.weights.h5")
+
+
+KILLED_IN_MID_EPOCH = """
+import os, signal
+from keras_ae import checkpoints, cli
+
+keep = checkpoints.KeepStateWithin.on_train_batch_end
+
+def keep_and_die(self, batch, logs=None):
+    keep(self, batch, logs)
+    if (self.epoch, self.train.start + batch) == (1, 12):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.KeepStateWithin.on_train_batch_end = keep_and_die
+cli.main()
+"""
+
+
+def test_resume_in_mid_epoch_equals_the_uninterrupted_run_bit_for_bit(tmp_path):
+    settings = dataclasses.replace(SMALL, epochs=3, batch_size=16, binarize="dynamic", backup_every=5)
+    whole, data = runs.start(settings, tmp_path / "whole")
+    whole.train(data, verbose=0)
+    options = ["--epochs", "3", "--batch-size", "16", "--smoke", "--set", "latent_dim=3", "--binarize", "dynamic"]
+    options += ["--backup-every", "5", "--out", tmp_path / "killed"]
+    dead = subprocess.run([sys.executable, "-c", KILLED_IN_MID_EPOCH, "train", "vae", *options], capture_output=True)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
+    killed, data = runs.resume(settings, tmp_path / "killed")
+    assert killed.last_checkpoint() == (1, killed.checkpoints / "epoch-0001-step-000010.weights.h5", 10)
+    killed.train(data, verbose=0)
+    assert whole.history.read_text() == killed.history.read_text()
+    assert_same_arrays(whole, killed, "epoch-0003.weights.h5", "best.weights.h5")
+
+
+def test_the_farthest_state_is_the_last(tmp_path):
+    assert last_checkpoint(tmp_path) == (0, None, 0)
+    for name in ("epoch-0002", "epoch-0001-step-000300", "epoch-0002-step-000020", "epoch-0002-step-000003", "best"):
+        (tmp_path / f"{name}.weights.h5").touch()
+    assert last_checkpoint(tmp_path) == (2, tmp_path / "epoch-0002-step-000020.weights.h5", 20)

@@ -1,11 +1,13 @@
 """Batches for `model.fit`, whose order and noise are a pure function of (seed, epoch, index)."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+
+from keras_ae.datasets.streams import Stream
 
 if TYPE_CHECKING:
     from keras_ae.datasets.parts import Part
@@ -24,21 +26,26 @@ class Batches(keras.utils.PyDataset):
     Made by `Part.batches`. The order of the samples and the binary noise depend on `seed`, on the attribute `epoch`
     and on the index alone. `epoch` counts up by itself after each epoch that Keras reads to its end; a training loop
     that resumes sets it at each epoch's begin, and the resumed run draws what the uninterrupted one drew. Noise
-    belongs to a sample, so it does not depend on the batch size.
+    belongs to a sample, so it does not depend on the batch size. The attribute `start` leaves out so many batches at
+    the beginning of an epoch, for one that was cut off there.
 
     Args:
         part: the `Part` to read.
         batch_size: samples a batch, >= 1; the last batch may be smaller.
-        shuffle: a new order every epoch. A sequential stream (TFDS) shuffles within a buffer of 10,000 samples, or
-            of 256 MiB where that is less.
+        shuffle: a new order every epoch. A sequential stream (TFDS records) shuffles within a buffer of 10,000 samples,
+            or of 256 MiB where that is less.
         seed: a whole number >= 0.
         binarize: what becomes of x in [0, 1]. None: nothing. "dynamic": x ~ Bernoulli(x), drawn anew every epoch
             (Salakhutdinov & Murray 2008). "static": one such draw, the same every epoch. "threshold": x >= 0.5.
         drop_remainder: leave out a last batch smaller than `batch_size`.
+        shard: (index, count), for training on `count` workers: every batch is cut into `count` consecutive shares, as
+            `np.array_split` cuts, and these are the shares of worker `index`. `batch_size` and `len` are those of
+            the whole; order and noise are, too, so that the shares side by side are the batches of (0, 1).
 
     Raises:
-        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, or
-            `binarize` of values outside [0, 1] (of a stream: when the batch is read).
+        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, a batch of
+            fewer samples than there are shards, or `binarize` of values outside [0, 1] (of a stream: when the batch is
+            read).
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         binarize: str | None = None,
         drop_remainder: bool = False,
+        shard: tuple[int, int] = (0, 1),
     ):
         super().__init__()
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
@@ -68,30 +76,29 @@ class Batches(keras.utils.PyDataset):
         self.seed = check_seed(seed)
         self.binarize = binarize
         self.drop_remainder = drop_remainder
-        self.epoch = 0
+        self.epoch = self.start = 0
+        self.shard = check_shard(shard, smallest=self._size_of(len(self) - 1))
         self._begun = self._complete = False
         self._order = (None, None)  # (epoch, the samples in that epoch's order)
-        self._stream = (None, None, None)  # (epoch, next index, iterator)
+        self._stream = (None, None, None)  # (epoch, next index, Stream)
         self._stream_lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches an epoch, without those before `start`."""
         whole, rest = divmod(len(self.part), self.batch_size)
-        return whole + bool(rest and not self.drop_remainder)
+        return whole + bool(rest and not self.drop_remainder) - self.start
 
     def __getitem__(self, index: int) -> tuple[np.ndarray]:
-        """The batch `(x,)` at `index` of the epoch `self.epoch`.
+        """The batch `(x,)` at `index` after `start` of the epoch `self.epoch`.
 
         A sequential stream is read on where `index` follows the last one, and from its start otherwise.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} of {len(self)}: an index lies in [0, {len(self)}).")
         self._complete |= self._begun and index == len(self) - 1
-        if self.part.sequential:
-            ids, x = self._read_stream(index)
-        else:
-            ids = self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size]
-            x = self.part.take(ids)
+        index += self.start
+        ids = self._ids(index)
+        x = self._read_stream(index, ids) if self.part.sequential else self.part.take(ids)
         return (self._binarized(x, ids),)
 
     def on_epoch_begin(self) -> None:
@@ -107,27 +114,40 @@ class Batches(keras.utils.PyDataset):
     def _epoch_order(self) -> np.ndarray:
         epoch, order = self._order
         if order is None or epoch != self.epoch:
-            order = self._generator().permutation(len(self.part)) if self.shuffle else np.arange(len(self.part))
-            self._order = (self.epoch, order)
+            self._order = (self.epoch, order := self._drawn_order())
         return order
 
-    def _generator(self) -> np.random.Generator:
-        return np.random.default_rng([self.seed, ORDER, self.epoch])
+    def _drawn_order(self) -> np.ndarray:
+        count, rng = len(self.part), np.random.default_rng([self.seed, ORDER, self.epoch])
+        if not self.shuffle:
+            return np.arange(count)
+        if not self.part.sequential:
+            return rng.permutation(count)
+        buffer_size = max(self.batch_size, self.part.store.samples_within(SHUFFLE_BUFFER_BYTES))
+        stored = np.split(np.arange(count), range(self.batch_size, count, self.batch_size))
+        return np.concatenate(list(shuffled(stored, min(buffer_size, SHUFFLE_BUFFER_SAMPLES), rng)))
 
-    def _read_stream(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read_stream(self, index: int, ids: np.ndarray) -> np.ndarray:
         # A lock, because Keras may prefetch from a thread that outlives an epoch cut short.
         with self._stream_lock:
-            epoch, position, iterator = self._stream
+            epoch, position, stream = self._stream
             if (epoch, position) != (self.epoch, index):
-                iterator = self.part.store.read(self.batch_size)
-                if self.shuffle:
-                    buffer_size = max(self.batch_size, self.part.store.samples_within(SHUFFLE_BUFFER_BYTES))
-                    iterator = shuffled(iterator, min(buffer_size, SHUFFLE_BUFFER_SAMPLES), self._generator())
-                for _ in range(index):
-                    next(iterator)
-            ids, x, *_ = next(iterator)
-            self._stream = (self.epoch, index + 1, iterator)
-        return ids, self.part.store.to_float(x)
+                to_come = [self._ids(later) for later in range(index, self.start + len(self))]
+                stream = Stream(self.part.store, np.concatenate(to_come), self.batch_size)
+            x = stream.take(ids)
+            self._stream = (self.epoch, index + 1, stream)
+        return x
+
+    def _ids(self, index: int) -> np.ndarray:
+        """Return the samples of this shard's share of the batch at `index`, counted from the epoch's begin."""
+        return self._share(self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size])
+
+    def _share(self, batch: np.ndarray) -> np.ndarray:
+        index, count = self.shard
+        return np.array_split(batch, count)[index]
+
+    def _size_of(self, index: int) -> int:
+        return min(self.batch_size, len(self.part) - index * self.batch_size)
 
     def _binarized(self, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
         if self.binarize is None:
@@ -161,36 +181,26 @@ def uniform(words: list[int], ids: np.ndarray, size: int) -> np.ndarray:
     return state.astype(np.float32) * np.float32(2**-24)
 
 
-def shuffled(batches: Iterator[tuple], buffer_size: int, rng: np.random.Generator) -> Iterator[tuple]:
-    """Shuffle a stream of batches through a buffer: tuples of arrays in, tuples of arrays out.
+def shuffled(batches: Iterable[np.ndarray], buffer_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Shuffle numbers that come in batches through a buffer; all batches but the last have the size of the first.
 
     Each batch is drawn from the buffer without replacement, and its places are filled with the next batch read.
-    All batches but the last have the size of the first one read.
     """
     held, batch_size = [], None
-    buffer, count = None, 0
+    buffer, count = np.empty(0, int), 0
     for batch in batches:
-        batch_size = batch_size or len(batch[0])
-        if count < buffer_size or len(batch[0]) < batch_size:
+        batch_size = batch_size or len(batch)
+        if count < buffer_size or len(batch) < batch_size:
             held.append(batch)
-            count += len(batch[0])
+            count += len(batch)
             continue
         if held:
-            buffer, held = _joined(buffer, held), []
+            buffer, held = np.concatenate([buffer, *held]), []
         places = rng.choice(count, batch_size, replace=False)
-        yield tuple(field[places] for field in buffer)
-        for field, new in zip(buffer, batch, strict=True):
-            field[places] = new
-    if held:
-        buffer = _joined(buffer, held)
-    order = rng.permutation(count)
-    for start in range(0, count, batch_size or 1):
-        yield tuple(field[order[start : start + batch_size]] for field in buffer)
-
-
-def _joined(buffer: tuple | None, batches: list[tuple]) -> tuple:
-    parts = batches if buffer is None else [buffer, *batches]
-    return tuple(np.concatenate(fields) for fields in zip(*parts, strict=True))
+        yield buffer[places]
+        buffer[places] = batch
+    order = rng.permutation(np.concatenate([buffer, *held]))
+    yield from np.split(order, range(batch_size, count, batch_size))
 
 
 def check_seed(seed: int) -> int:
@@ -202,6 +212,25 @@ def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed={seed!r}: give a whole number >= 0.")
     return int(seed)
+
+
+def check_shard(shard: tuple[int, int], *, smallest: int) -> tuple[int, int]:
+    """`shard` as (index, count); `smallest` is the size of the smallest batch, of which each shard needs a sample.
+
+    Raises:
+        ValueError: it is no such pair, or `smallest` is less than count.
+    """
+    whole = isinstance(shard, tuple | list) and all(type(number) is int for number in shard)
+    if not whole or len(shard) != 2 or not 0 <= shard[0] < shard[1]:
+        raise ValueError(f"shard={shard!r}: give (index, count), whole numbers with 0 <= index < count.")
+    index, count = shard
+    if smallest < count:
+        # Whatever the index: one worker that stops while the others wait for it is worse than all stopping at once.
+        raise ValueError(
+            f"shard={shard!r}: the smallest batch has {smallest} samples, fewer than {count} shards. "
+            "Pass drop_remainder=True, another batch_size, or fewer shards."
+        )
+    return index, count
 
 
 def check_unit_range(low: float, high: float, binarize: str) -> None:

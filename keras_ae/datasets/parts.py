@@ -37,8 +37,8 @@ class Part:
 
     @property
     def sequential(self) -> bool:
-        """Whether samples can be read in their stored order only (a TFDS stream)."""
-        return hasattr(self.store, "read")
+        """Whether samples can be read in their stored order only (a TFDS stream, but of ArrayRecord files)."""
+        return not hasattr(self.store, "take")
 
     @cached_property
     def range(self) -> tuple[float, float] | None:
@@ -62,7 +62,7 @@ class Part:
         Raises:
             RuntimeError: the part is a TFDS stream, whose labels come with its samples only.
         """
-        if self.sequential:
+        if hasattr(self.store, "read"):
             self._refuse_stream("y")
         return None if self.store.y is None else self.store.y[self.rows]
 
@@ -78,7 +78,7 @@ class Part:
         """
         if not 1 <= n <= len(self):
             raise ValueError(f"head({n!r}): the {self.name} part has {len(self)} samples; give 1 to {len(self)}.")
-        if self.sequential:
+        if hasattr(self.store, "read"):
             _, x, *y = next(self.store.read(n))
             return self.store.to_float(x), y[0] if y else None
         return self.take(np.arange(n)), None if self.y is None else self.y[:n]
@@ -91,9 +91,11 @@ class Part:
         seed: int = 0,
         binarize: str | None = None,
         drop_remainder: bool = False,
+        shard: tuple[int, int] = (0, 1),
     ) -> Batches:
         """Batches `(x,)` of this part for `model.fit`; see `Batches` for the arguments and the errors."""
-        return Batches(self, batch_size, shuffle=shuffle, seed=seed, binarize=binarize, drop_remainder=drop_remainder)
+        options = {"shuffle": shuffle, "seed": seed, "binarize": binarize}
+        return Batches(self, batch_size, **options, drop_remainder=drop_remainder, shard=shard)
 
     def _refuse_stream(self, what: str) -> None:
         if self.store.stream:

@@ -12,6 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -56,16 +57,34 @@ class TfdsStore:
         """How many stored samples `size` bytes hold."""
         return size // int(np.prod(self.shape))
 
-    def read(self, batch_size: int) -> Iterator[tuple]:
-        """Batches (places, x) or, with labels, (places, x, y) from the start; x: uint8, (batch_size, *shape)."""
-        start = 0
-        for fields in read_examples(self.builder, self.split, batch_size, self.image_size):
-            yield (np.arange(start, start + len(fields[0])), *fields)
+    def read(self, batch_size: int, wanted: np.ndarray | None = None) -> Iterator[tuple]:
+        """Batches (places, x) or, with labels, (places, x, y) from the start; x: uint8, (batch_size, *shape).
+
+        Of the samples, those are read at whose places `wanted`, (n,) bool, is True; None: all.
+        """
+        wanted = np.ones(len(self), bool) if wanted is None else wanted
+        places, start = np.flatnonzero(wanted), 0
+        for fields in read_examples(self.builder, self.split, batch_size, self.image_size, wanted):
+            yield (places[start : start + len(fields[0])], *fields)
             start += len(fields[0])
 
     def to_float(self, x: np.ndarray) -> np.ndarray:
         """uint8 -> float32 in [0, 1]."""
         return stores.to_unit_range(x, self.scale)
+
+
+class RecordStore(TfdsStore):
+    """A split in ArrayRecord files, whose samples are read by their places."""
+
+    @cached_property
+    def source(self):
+        """The samples, decoded one by one."""
+        return self.builder.as_data_source(self.split)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The samples at `rows`: float32, (len(rows), *shape)."""
+        (x,) = _stacked(self.source.__getitems__(rows.tolist()), ("image",), self.image_size)
+        return self.to_float(x)
 
 
 def load_tfds(
@@ -102,7 +121,8 @@ def load_tfds(
         splits = _carve_slices(builder, splits, part_size)
         probe = next(read_examples(builder, splits["train"], stores.PROBE, image_size))[0]
         scale = stores.grey_levels(probe)
-        opened = {part: TfdsStore(builder, split, image_size, scale) for part, split in splits.items()}
+        store = RecordStore if has_records(builder) else TfdsStore
+        opened = {part: store(builder, split, image_size, scale) for part, split in splits.items()}
     else:
         arrays = {part: read_split(builder, split, image_size) for part, split in splits.items()}
         opened = stores.array_stores(arrays, source=source)
@@ -253,23 +273,62 @@ def _carve_slices(builder, splits: dict[str, str], part_size) -> dict[str, str]:
     return splits | carved | ({"train": f"train[:{stop}]"} if missing else {})
 
 
-def read_examples(builder, split: str, size: int, image_size: tuple[int, int] | None) -> Iterator[tuple]:
-    """Batches (x,) or, with labels, (x, y) of at most `size` samples in stored order; x: (size, h, w, c) as stored."""
+def has_records(builder) -> bool:
+    """Whether a set is prepared in ArrayRecord files, which are read at any place."""
+    return builder.info.file_format.value == "array_record"
+
+
+def _stacked(examples: list[dict], names: tuple[str, ...], image_size: tuple[int, int] | None) -> tuple:
+    """Examples as arrays, one for each name, images resized."""
+    fields = {name: [example[name] for example in examples] for name in names}
+    if image_size:
+        fields["image"] = [images.resize(image[None], image_size)[0] for image in fields["image"]]
+    return tuple(np.stack(fields[name]) for name in names)
+
+
+def read_examples(
+    builder, split: str, size: int, image_size: tuple[int, int] | None, wanted: np.ndarray | None = None
+) -> Iterator[tuple]:
+    """Batches (x,) or, with labels, (x, y) of at most `size` samples in stored order; x: (size, h, w, c) as stored.
+
+    Where `wanted`, (n,) bool, is False, a sample is passed over without being decoded.
+    """
     import tensorflow_datasets as tfds
 
     features = builder.info.features
-    wanted = {name: True for name in ("image", "label") if name in features}
+    names = tuple(name for name in ("image", "label") if name in features)
+    if has_records(builder):
+        source = builder.as_data_source(split)  # TFDS decodes all features there: it refuses PartialDecoding.
+        places = list(range(len(source)) if wanted is None else np.flatnonzero(wanted).tolist())
+        for start in range(0, len(places), size):
+            yield _stacked(source.__getitems__(places[start : start + size]), names, image_size)
+        return
+    skip = None if wanted is None else {"image": tfds.decode.SkipDecoding()}
+    decoders = tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders=skip)
     with _quiet():
-        examples = builder.as_dataset(split=split, shuffle_files=False, decoders=tfds.decode.PartialDecoding(wanted))
+        examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+    if wanted is not None:
+        examples = _decoded(examples, wanted, features["image"])
     if None not in features["image"].shape[:2]:
         for batch in tfds.as_numpy(examples.batch(size).prefetch(1)):
             x = images.resize(batch["image"], image_size) if image_size else batch["image"]
-            yield (x, *(batch[name] for name in wanted if name == "label"))
+            yield (x, *(batch[name] for name in names[1:]))
         return
     singles = iter(tfds.as_numpy(examples))
     while chunk := list(islice(singles, size)):
-        x = np.concatenate([images.resize(example["image"][None], image_size) for example in chunk])
-        yield (x, *(np.array([example[name] for example in chunk]) for name in wanted if name == "label"))
+        yield _stacked(chunk, names, image_size)
+
+
+def _decoded(examples, wanted: np.ndarray, image):
+    """Return those of a `tf.data.Dataset` of encoded examples that are wanted, decoded."""
+    import tensorflow as tf
+
+    mask = tf.constant(wanted)
+    examples = examples.enumerate().filter(lambda place, _: mask[place])
+    return examples.map(
+        lambda _, example: example | {"image": image.decode_example(example["image"])},
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
 
 
 def read_split(builder, split: str, image_size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -285,6 +344,9 @@ def stored_encoding(builder, split: str) -> str | None:
 
     skip = {"image": tfds.decode.SkipDecoding()}
     with _quiet():
-        encoded = builder.as_dataset(split=split, shuffle_files=False, decoders=skip)
-    image = next(iter(tfds.as_numpy(encoded)))["image"]
+        if has_records(builder):
+            encoded = builder.as_data_source(split, decoders=skip)
+        else:
+            encoded = tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False, decoders=skip))
+    image = next(iter(encoded))["image"]
     return MAGIC.get(image[:3]) if isinstance(image, bytes) else None

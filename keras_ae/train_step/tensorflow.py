@@ -38,11 +38,10 @@ class Steps:
         graphs = {}
 
         def call(*arrays):
-            shapes = tuple((None, *array.shape[1:]) for array in arrays)
-            if shapes not in graphs:
-                signature = [tf.TensorSpec(shape, array.dtype) for shape, array in zip(shapes, arrays, strict=True)]
-                graphs[shapes] = tf.function(function, autograph=False).get_concrete_function(*signature)
-            outputs = graphs[shapes](*[tf.convert_to_tensor(array) for array in arrays])
+            signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays)
+            if signature not in graphs:
+                graphs[signature] = tf.function(function, autograph=False).get_concrete_function(*signature)
+            outputs = graphs[signature](*[tf.convert_to_tensor(array) for array in arrays])
             return keras.tree.map_structure(lambda tensor: tensor.numpy(), outputs)
 
         return call

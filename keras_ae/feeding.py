@@ -1,0 +1,93 @@
+"""How arrays reach a step: cut into batches without a copy of the whole, uint8 images scaled on the device.
+
+Keras would hand an array to `tf.data`, which makes two copies of it: 1.6 GB beside 784 MB, TensorFlow 2.21. What is
+used in its place is measured in benchmarks/results/memory.md.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def scaled(x):
+    """uint8 images -> float32 in [0, 1]; all else as it is. A tensor or an array in, on the model's device."""
+    if keras.backend.standardize_dtype(x.dtype) != "uint8":
+        return x
+    return ops.cast(x, "float32") / 255
+
+
+class ArrayBatches(keras.utils.PyDataset):
+    """Batches of arrays, cut when they are read; a new order every epoch with `shuffle`.
+
+    Args:
+        arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...).
+        batch_size: samples a batch; the last one may be smaller.
+        shuffle: draw orders, by NumPy's global random state as Keras does for arrays.
+    """
+
+    def __init__(self, arrays: tuple, batch_size: int, *, shuffle: bool = False):
+        super().__init__()
+        self.arrays, self.batch_size = arrays, batch_size
+        self.seed = np.random.randint(2**31) if shuffle else None
+        self.epoch = 0
+        self.order = None
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self.arrays[0]) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple:
+        """The batch at `index`."""
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.order is not None:
+            rows = self.order[rows]
+        return tuple(array[rows] for array in self.arrays)
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras: draw the epoch's order."""
+        if self.seed is not None:
+            # Not straight from the global state: Keras may still read ahead in the last epoch from another thread.
+            self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.arrays[0]))
+            self.epoch += 1
+
+
+def fed(x, y, sample_weight, batch_size: int | None) -> dict:
+    """Return Keras' arguments of these names, with `ArrayBatches` in the place of arrays.
+
+    What is no array, or arrays of several lengths, is left to Keras to take or to refuse.
+    """
+    arrays = _arrays(x, y, sample_weight)
+    if arrays and batch_size:
+        return {"x": ArrayBatches(arrays, batch_size)}
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+
+
+def fed_fit(x, y, sample_weight, batch_size: int | None, **options) -> dict:
+    """Return Keras' arguments of `fit`, with `ArrayBatches` in the place of arrays, those of validation too.
+
+    Weights of classes, passes cut into several epochs and shuffling within a batch are left to Keras.
+    """
+    arrays, share, shuffle = _arrays(x, y, sample_weight), options.get("validation_split"), options.get("shuffle", True)
+    cut = int(len(x) * (1 - share)) if arrays and share else 1
+    kept = any(options.get(name) is not None for name in ("class_weight", "steps_per_epoch"))
+    if not (arrays and batch_size and cut and shuffle in (True, False)) or kept:
+        return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, **options}
+    held_out = options.get("validation_data")
+    if share and held_out is None:
+        arrays, held_out = tuple(array[:cut] for array in arrays), tuple(array[cut:] for array in arrays)
+        del options["validation_split"]
+    held_arrays = isinstance(held_out, tuple | list) and _arrays(*held_out)
+    if held_arrays:
+        held_out = ArrayBatches(held_arrays, options.pop("validation_batch_size", None) or batch_size)
+    return options | {
+        "x": ArrayBatches(arrays, batch_size, shuffle=shuffle),
+        "shuffle": False,
+        "validation_data": held_out,
+    }
+
+
+def _arrays(x, *others) -> tuple | None:
+    """Return x and those of the others that are not None, if all of them are arrays of one length."""
+    given = (x, *(array for array in others if array is not None))
+    alike = all(isinstance(array, np.ndarray) and array.ndim and len(array) == len(x) for array in given)
+    return given if alike else None
