@@ -41,6 +41,11 @@ class Workers:
         """Whether each process is fed its own share of the global batches."""
         return self.kind in ("multiworker", "data-parallel")
 
+    @property
+    def shard(self) -> tuple[int, int]:
+        """What `keras_ae.datasets.Batches` take as `shard` to read this process' share alone."""
+        return (self.index, self.count) if self.kind == "data-parallel" else (0, 1)
+
 
 _workers = Workers()
 
@@ -82,8 +87,8 @@ def distribute(kind: str = "auto") -> Iterator[Workers]:
         kind = backend.detected()
     if kind not in ("none", *backend.STRATEGIES):
         raise ValueError(
-            f"distribute({kind!r}): the {keras.backend.backend()} backend has {', '.join(backend.STRATEGIES)} and none; "
-            "choose one of these, or auto."
+            f"distribute({kind!r}): the {keras.backend.backend()} backend has {', '.join(backend.STRATEGIES)}. "
+            "Choose one of these, none or auto."
         )
     before = _workers
     try:

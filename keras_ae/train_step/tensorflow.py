@@ -1,6 +1,7 @@
 """The step on TensorFlow."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
@@ -22,7 +23,7 @@ class Steps:
             scaled = self.optimizer.scale_loss(loss * report.share)
         variables = self.trainable_variables
         self.optimizer.apply(self._summed_early(tape.gradient(scaled, variables)), variables)
-        return self.track(loss, report)
+        return _logs(self.track(loss, report))
 
     def _summed_early(self, gradients: list) -> list:
         """Return gradients that the optimiser may clip, or search for overflow, before it sums them over replicas.
@@ -71,7 +72,26 @@ class Steps:
     def test_step(self, data):
         """Return the running means of the terms, by the same objective as in training."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return self.track(*self.compute_terms(x, y, sample_weight, training=False))
+        return _logs(self.track(*self.compute_terms(x, y, sample_weight, training=False)))
+
+    def get_metrics_result(self) -> dict:
+        """Return the running means, within a step, too, over the samples of all replicas."""
+        context = tf.distribute.get_replica_context()
+        if _replicas() == 1 or context is None:
+            return super().get_metrics_result()
+        variables = self.metrics_variables
+        # As tensors of the replica's device, which a sum over replicas looks for.
+        sums = context.all_reduce("sum", [tf.identity(variable.value) for variable in variables])
+        with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
+            return super().get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        # Keras would average the first batch over replicas to learn its shape, and their shares may differ in size.
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            super()._maybe_symbolic_build(iterator, data_batch)
+            return
+        with self.distribute_strategy.scope():
+            self._symbolic_build(data_batch=(np.zeros((1, *self.spec.input_shape), "float32"),))
 
     def compile_function(self, function):
         """Return `function` as a graph for any batch size, NumPy in and out."""
@@ -94,6 +114,13 @@ def replica_seed(seed):
         return seed
     replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, seed.dtype)
     return seed + tf.stack([replica * SEED_STRIDE, tf.zeros_like(replica)])
+
+
+def _logs(logs: dict) -> dict:
+    # Keras averages logs over the workers of this strategy along an axis that scalars have not.
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
+    return logs
 
 
 def _replicas() -> int:

@@ -47,9 +47,10 @@ class Steps:
         values = [variable.value for variable in self.metrics_variables]
         if _ranks() == 1 or values[0].device.type == "meta":  # Keras builds metrics without values.
             return super().get_metrics_result()
-        sums = torch.cat([value.detach().reshape(-1) for value in values])
-        distributed.all_reduce(sums)
-        sums = [part.reshape(value.shape) for part, value in zip(sums.split([v.numel() for v in values]), values)]
+        joined = torch.cat([value.detach().reshape(-1) for value in values])
+        distributed.all_reduce(joined)
+        pieces = joined.split([value.numel() for value in values])
+        sums = [piece.reshape(value.shape) for piece, value in zip(pieces, values, strict=True)]
         with keras.StatelessScope(state_mapping=list(zip(self.metrics_variables, sums, strict=True))):
             return super().get_metrics_result()
 
