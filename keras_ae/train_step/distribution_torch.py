@@ -17,7 +17,7 @@ def detected() -> str:
 
 @contextmanager
 def data_parallel() -> Iterator[Workers]:
-    """Join the processes of `torchrun`: by NCCL where each has a GPU, else by Gloo."""
+    """Join the processes of `torchrun`, unless the program has: by NCCL where each has a GPU, else by Gloo."""
     if "RANK" not in os.environ:
         raise ValueError(
             "distribute('data-parallel') finds its processes by torchrun's environment variables, and RANK is not set. "
@@ -25,11 +25,15 @@ def data_parallel() -> Iterator[Workers]:
         )
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    joined = distributed.is_initialized()
+    if not joined:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    size = distributed.get_world_size()
     try:
-        yield Workers("data-parallel", distributed.get_rank(), *[distributed.get_world_size()] * 2)
+        yield Workers("data-parallel", distributed.get_rank(), count=size, replicas=size)
     finally:
-        distributed.destroy_process_group()
+        if not joined:
+            distributed.destroy_process_group()
 
 
 STRATEGIES = {"data-parallel": data_parallel}
