@@ -7,7 +7,8 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `share_of(count)`, `sum_over_replicas(value)`: under a strategy the replica's share of the global batch, and a sum
   that gradients go through; 1 and the value itself on one device.
 - `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
-- `check_strategy()`: refuse what the current strategy cannot do, before training.
+- `alone(action)`: run what one process does without the others, such as saving.
+- `check_strategy(...)`: refuse what the current strategy cannot do, before training.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
 - `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU. It also found NumPy arrays to
   feed a step as fast as any other way in, within the spread, on every backend, so `fit` leaves them to Keras.

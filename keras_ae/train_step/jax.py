@@ -79,6 +79,10 @@ class Steps:
                 "which they would count. Give them as weighted_metrics=..."
             )
 
+    def alone(self, action):
+        """Return `action()`: no other process need take part."""
+        return action()
+
     def compile_function(self, function):
         """Return `function` jitted with the model's variables as arguments, NumPy in and out."""
 

@@ -1,5 +1,7 @@
 """The step on TensorFlow."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -84,6 +86,17 @@ class Steps:
         sums = context.all_reduce("sum", [tf.identity(variable.value) for variable in variables])
         with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
             return super().get_metrics_result()
+
+    def alone(self, action):
+        """Return `action()`, run so that no other worker need take part.
+
+        Keras makes an optimiser for comparison whenever it saves one, and in a strategy's scope all workers make its
+        variables together. A thread of its own is in no scope.
+        """
+        if _replicas() == 1:
+            return action()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(action).result()
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
         # Keras would average the first batch over replicas to learn its shape, and their shares may differ in size.

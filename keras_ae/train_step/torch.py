@@ -75,6 +75,10 @@ class Steps:
         if _ranks() > 1 and self.jit_compile:
             raise ValueError("jit_compile=True: keras_ae does not compile the step under torchrun. Leave it out.")
 
+    def alone(self, action):
+        """Return `action()`: no other process need take part."""
+        return action()
+
     def compile_function(self, function):
         """Return `function` without gradients, NumPy in and out; PyTorch runs it as it is."""
 
