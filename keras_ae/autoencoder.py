@@ -205,7 +205,10 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         return super().evaluate(x, y, batch_size=batch_size or _default_batch(x), **options)
 
     def predict(self, x, batch_size=None, **options):
-        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn."""
+        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn.
+
+        Under data-parallel each process computes them for itself, and there are no options.
+        """
         check_data(x, self.spec)
         if workers().kind == "data-parallel":
             return self.reconstruct(x, batch_size=batch_size or 128)  # Each process for itself.

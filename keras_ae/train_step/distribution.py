@@ -1,6 +1,7 @@
 """Training on several devices, processes or machines, by each backend's own engine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -100,3 +101,12 @@ def distribute(kind: str = "auto") -> Iterator[Workers]:
                 yield _workers
     finally:
         _workers = before
+
+
+def out_of_scope(action: Callable):
+    """Return `action()` from a thread of its own, which is in no strategy's scope.
+
+    Whenever Keras saves an optimiser it makes another one for comparison; in the scope all processes would have to.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(action).result()

@@ -4,7 +4,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_ae.train_step.distribution import workers
+from keras_ae.train_step.distribution import out_of_scope, workers
 from keras_ae.train_step.shares import Shares
 
 
@@ -80,8 +80,8 @@ class Steps:
             )
 
     def alone(self, action):
-        """Return `action()`: no other process need take part."""
-        return action()
+        """Return `action()`, run so that no other process need take part."""
+        return action() if workers().count == 1 else out_of_scope(action)
 
     def compile_function(self, function):
         """Return `function` jitted with the model's variables as arguments, NumPy in and out."""

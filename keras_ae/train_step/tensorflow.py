@@ -1,13 +1,11 @@
 """The step on TensorFlow."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
-from keras_ae.train_step.distribution import SEED_STRIDE
+from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
 
 
 class Steps:
@@ -88,15 +86,8 @@ class Steps:
             return super().get_metrics_result()
 
     def alone(self, action):
-        """Return `action()`, run so that no other worker need take part.
-
-        Keras makes an optimiser for comparison whenever it saves one, and in a strategy's scope all workers make its
-        variables together. A thread of its own is in no scope.
-        """
-        if _replicas() == 1:
-            return action()
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(action).result()
+        """Return `action()`, run so that no other worker need take part."""
+        return action() if _replicas() == 1 else out_of_scope(action)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
         # Keras would average the first batch over replicas to learn its shape, and their shares may differ in size.
