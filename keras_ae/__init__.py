@@ -42,6 +42,7 @@ from keras_ae.rows import (
     Vector,
 )
 from keras_ae.spec import Spec
+from keras_ae.train_step.distribution import distribute
 
 __version__ = "0.1.0"
 

@@ -1,12 +1,14 @@
 """`Autoencoder`: a compiled Keras model with a spec, one objective, and one step for every backend."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_ae.builder import build_parts
 from keras_ae.checks import check_batch, check_data
-from keras_ae.feeding import fed, fed_fit, scaled
+from keras_ae.feeding import ArrayBatches, fed, fed_fit, scaled
 from keras_ae.guard import FiniteGuard
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
@@ -14,6 +16,18 @@ from keras_ae.saving import Saving
 from keras_ae.schedules import value_at
 from keras_ae.spec import Spec
 from keras_ae.train_step import Steps
+from keras_ae.train_step.distribution import workers
+
+
+class Report(NamedTuple):
+    """What a step tracks beside the loss: the terms, the batch's weight and share, and what metrics compare."""
+
+    terms: dict
+    count: object
+    share: object
+    target: object
+    x_hat: object
+    sample_weight: object
 
 
 class Autoencoder(Steps, Inference, Saving, keras.Model):
@@ -64,7 +78,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         Args:
             x: the target, (batch, *input_shape).
             outputs: what the encoder gives, `z` (batch, latent_dim), `x_logits`, and `weight` (batch,), the samples'
-                shares of the mean, which sum to 1.
+                shares of the mean, which sum to 1; `share`, a scalar, the share that this batch has of the global
+                batch under a strategy, else 1.
         """
         nll = self.likelihood.nll(x, outputs["x_logits"])
         return {"loss": nll, "nll": nll}
@@ -77,7 +92,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     def compute_terms(self, x, y, sample_weight, *, training: bool):
-        """Return the batch's loss and a report for `track`.
+        """Return the batch's loss and a `Report`.
 
         Without y the target is x, and x is corrupted where the spec says so, in training and validation alike; with y
         the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
@@ -90,13 +105,14 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             self._advance_schedules()
         outputs = self.autoencode(inputs, training=training)
         outputs["weight"], count = _shares(target, sample_weight)
+        outputs["share"] = self.share_of(count)
         terms = self.objective(target, outputs)
         # A plain mean where it will do: XLA makes a faster step of it (JAX on CPU: a fifth).
         weight = None if sample_weight is None else outputs["weight"]
         terms = {name: _mean(value, weight) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
         x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
-        return loss, (terms, count, target, x_hat, sample_weight)
+        return loss, Report(terms, count, outputs["share"], target, x_hat, sample_weight)
 
     def _advance_schedules(self) -> None:
         for name, variable in self.scheduled.items():
@@ -104,13 +120,12 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             if not isinstance(schedule, int | float):  # A plain number may have been set by the Anneal callback.
                 variable.assign(value_at(schedule, self.optimizer.iterations))
 
-    def track(self, loss, report) -> dict:
+    def track(self, loss, report: Report) -> dict:
         """Update the running means of the loss, its terms and the user's metrics, and return them."""
-        terms, count, target, x_hat, sample_weight = report
-        self.term_means.update_state({**terms, "loss": loss}, count)
-        if x_hat is None:
+        self.term_means.update_state({**report.terms, "loss": loss}, report.count)
+        if report.x_hat is None:
             return self.get_metrics_result()
-        return self.compute_metrics(None, target, x_hat, sample_weight)
+        return self.compute_metrics(None, report.target, report.x_hat, report.sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Update the metrics given to `compile`, which compare the target with the reconstruction."""
@@ -123,6 +138,9 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             optimizer: a Keras optimiser or its name.
             jit_compile: compile steps with XLA; None takes the faster choice measured for the backend.
             **options: `metrics`, `weighted_metrics`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
+
+        Raises:
+            ValueError: a loss, or an option that the strategy of `keras_ae.distribute` does not allow.
         """
         if options.pop("loss", None) is not None:
             raise ValueError(
@@ -135,6 +153,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self._loss_tracker = None  # Keras' own; `term_means` has the loss.
         self.fuse_optimizer()
+        self.check_strategy(unweighted_metrics=bool(options.get("metrics")))
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *, callbacks=None, validation_data=None, **options):
         """Train, as `keras.Model.fit`, after a check of the data; arrays `x` alone are all that is needed.
@@ -158,21 +177,28 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         """
         check_batch((x, y), self.spec, "x")
         if validation_data is not None:
-            validation_data = validation_data if not isinstance(validation_data, np.ndarray) else (validation_data,)
-            batch = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
-            check_batch(tuple(batch), self.spec, "validation_data")
-            if isinstance(validation_data, tuple | list) and len(validation_data) == 3:
+            validation_data = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
+            check_batch(tuple(validation_data), self.spec, "validation_data")
+            if len(validation_data) == 3:
                 validation_data = _with_target(*validation_data)
         if isinstance(callbacks, keras.callbacks.Callback):
             callbacks = [callbacks]
-        data = _with_target(x, y, options.pop("sample_weight", None))
+        x, y, sample_weight = _with_target(x, y, options.pop("sample_weight", None))
+        if workers().cut:
+            if options.get("validation_split"):
+                raise ValueError("validation_split: under a strategy give validation_data=..., which it cuts alike.")
+            if validation_data is not None:
+                validation_data = self._cut(validation_data, options.pop("validation_batch_size", None) or batch_size)
+            x = self._cut((x, y, sample_weight), batch_size, shuffle=options.get("shuffle", True))
+            y, sample_weight, batch_size = None, None, None
+            options["shuffle"] = False
         if isinstance(x, keras.utils.PyDataset) and hasattr(x, "shuffle"):
             options.setdefault("shuffle", False)  # It has an order of its own, which Keras would shuffle once more.
         guard = FiniteGuard()
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
-        data = (*data, batch_size or _default_batch(x))
+        batch_size = batch_size or _default_batch(x)
         try:
-            return super().fit(**fed_fit(*data, epochs=epochs, **options))
+            return super().fit(**fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options))
         except FloatingPointError:
             guard.restore()
             raise
@@ -183,13 +209,29 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         if not options.get("_use_cached_eval_dataset"):
             check_batch((x, y), self.spec, "x")
             x, y, _ = _with_target(x, y, sample_weight)
+            if workers().cut:
+                x = self._cut((x, y, sample_weight), batch_size)
+                y, sample_weight, batch_size = None, None, None
         return super().evaluate(**fed(x, y, sample_weight, batch_size or _default_batch(x)), **options)
 
     def predict(self, x, batch_size=None, **options):
-        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn."""
+        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn.
+
+        Under data-parallel each process computes them for itself, and there are no options.
+        """
         check_data(x, self.spec)
+        if workers().kind == "data-parallel":
+            return self.reconstruct(x, batch_size=batch_size or 128)  # Each process for itself.
         fed_x = fed(x, None, None, batch_size or _default_batch(x))
         return super().predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options)
+
+    def _cut(self, data: tuple, batch_size: int | None, *, shuffle: bool = False) -> keras.utils.PyDataset:
+        """Return the batches of arrays `(x, y, sample_weight)`, or of a dataset `(x,)`, that this process takes."""
+        x = data[0]
+        if hasattr(x, "__array__"):
+            arrays = tuple(np.asarray(part) for part in data if part is not None)
+            x = ArrayBatches(arrays, batch_size or _default_batch(x), shuffle=shuffle, seed=self.seed or 0)
+        return self.cut(x)
 
 
 def _default_batch(x) -> int | None:

@@ -20,6 +20,7 @@ import numpy as np
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Batches
 from keras_ae.files import replacing
+from keras_ae.train_step.distribution import workers
 
 PATTERN = "epoch-*.weights.h5"
 NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?\.weights\.h5")
@@ -54,7 +55,10 @@ class KeepState(keras.callbacks.Callback):
         self._means = None  # Of the epoch that a restored state was cut off in.
 
     def restore(self, model: Autoencoder) -> Checkpoint:
-        """Load the last state into `model`, or save the first one; `train` then starts at its step."""
+        """Load the last state into `model`, or save the first one; `train` then starts at its step.
+
+        Of several processes every one loads, and the chief alone saves.
+        """
         last = last_checkpoint(self.folder)
         if last.path is None:
             self.save(model, 0)
@@ -68,6 +72,8 @@ class KeepState(keras.callbacks.Callback):
 
     def save(self, model: Autoencoder, epochs: int, steps: int = 0) -> None:
         """Write the state after `epochs` epochs and `steps` steps, then remove the states before it."""
+        if not workers().chief:
+            return
         path = self.folder / (f"epoch-{epochs:04d}" + (f"-step-{steps:06d}" if steps else "") + ".weights.h5")
         with replacing(path) as temporary:
             model.save_weights(temporary)

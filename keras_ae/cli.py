@@ -13,6 +13,7 @@ from rich.table import Table
 
 import keras_ae
 from keras_ae.rows import row_from_dict
+from keras_ae.train_step.distribution import KINDS
 
 app = typer.Typer(
     help="Train and use autoencoders. Choose the backend with KERAS_BACKEND=tensorflow, jax or torch.",
@@ -81,6 +82,9 @@ def train(
         int | None, typer.Option(help="Steps between two backups within an epoch; after each epoch alone if not given.")
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="256 samples only, to try the machinery.")] = False,
+    distribute: Annotated[
+        str, typer.Option(help=f"Devices and processes: {', '.join(KINDS)}; see docs/distribution.md.")
+    ] = "auto",
     options: Annotated[
         list[str] | None,
         typer.Option("--set", help='KEY=VALUE for the model: --set strength=0.3, --set \'beta={"row": "Ramp", ...}\'.'),
@@ -107,7 +111,7 @@ def train(
         smoke=smoke,
         overrides=overrides,
     )
-    run_and_report(settings, out, resume=resume)
+    run_and_report(settings, out, resume=resume, distribute=distribute)
 
 
 @app.command()
@@ -172,22 +176,34 @@ def recipe(model: str, dataset: str, **settings) -> None:
         typer.run(command)
 
 
-def run_and_report(settings, folder: Path | None = None, *, resume: bool = False) -> dict:
+def run_and_report(
+    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto"
+) -> dict | None:
     """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
+
+    Of several processes the chief alone prints, tests and returns numbers; the others return None.
 
     Raises:
         typer.Exit: with code 130 after Ctrl-C; the folder then holds all that was done.
     """
-    run, data = (keras_ae.runs.resume if resume else keras_ae.runs.start)(settings, folder)
-    console.print(f"{settings.model} on {data!r}\nrun folder: {run.folder}", highlight=False)
-    try:
-        model = run.train(data)
-    except KeyboardInterrupt:
-        done = run.last_checkpoint()
-        steps = f" and {done.steps} steps" if done.steps else ""
-        told = f"{run.folder} holds {done.epochs} of {settings.epochs} epochs{steps}"
-        console.print(f"\nStopped. {told}; --resume goes on from there.")
-        raise typer.Exit(130) from None
+    with keras_ae.distribute(distribute) as together:
+        console.quiet = not together.chief
+        run, data = (keras_ae.runs.resume if resume else keras_ae.runs.start)(settings, folder)
+        console.print(f"{settings.model} on {data!r}\nrun folder: {run.folder}", highlight=False)
+        if together.kind != "none":
+            console.print(f"{together.kind}: {together.count} process(es), {together.replicas} device(s)")
+        try:
+            model = run.train(data)
+        except KeyboardInterrupt:
+            done = run.last_checkpoint()
+            steps = f" and {done.steps} steps" if done.steps else ""
+            told = f"{run.folder} holds {done.epochs} of {settings.epochs} epochs{steps}"
+            console.print(f"\nStopped. {told}; --resume goes on from there.")
+            raise typer.Exit(130) from None
+    if not together.chief:
+        return None
+    if together.kind != "none":
+        model = run.load_model()  # On one device, without the other processes.
     numbers = run.report(model, data)
     print_numbers(numbers, title=f"{settings.model} on {data.name}, test part")
     console.print(f"pictures: {run.pictures}", highlight=False)

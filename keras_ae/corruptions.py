@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_ae.rows import GaussianNoise, Masking, Row, SaltAndPepper
+from keras_ae.train_step import ReplicaSeeds
 
 
 @singledispatch
@@ -39,7 +40,7 @@ class Corrupt(keras.layers.Layer):
     def __init__(self, row: Row, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.row = row
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = ReplicaSeeds(seed)
 
     def call(self, x, seed=None):
         """(batch, *shape) -> (batch, *shape); an int as `seed` draws from that seed and leaves the state alone."""

@@ -22,13 +22,14 @@ class ArrayBatches(keras.utils.PyDataset):
     Args:
         arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...).
         batch_size: samples a batch; the last one may be smaller.
-        shuffle: draw orders, by NumPy's global random state as Keras does for arrays.
+        shuffle: draw orders.
+        seed: fixes the orders; None takes it from NumPy's global random state, as Keras does for arrays.
     """
 
-    def __init__(self, arrays: tuple, batch_size: int, *, shuffle: bool = False):
+    def __init__(self, arrays: tuple, batch_size: int, *, shuffle: bool = False, seed: int | None = None):
         super().__init__()
-        self.arrays, self.batch_size = arrays, batch_size
-        self.seed = np.random.randint(2**31) if shuffle else None
+        self.arrays, self.batch_size, self.shuffle = arrays, batch_size, shuffle
+        self.seed = np.random.randint(2**31) if shuffle and seed is None else seed
         self.epoch = 0
         self.order = None
 
@@ -45,7 +46,7 @@ class ArrayBatches(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         """Called by Keras: draw the epoch's order."""
-        if self.seed is not None:
+        if self.shuffle:
             # Not straight from the global state: Keras may still read ahead in the last epoch from another thread.
             self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.arrays[0]))
             self.epoch += 1

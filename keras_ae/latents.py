@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.bounds import bounded
+from keras_ae.train_step import ReplicaSeeds
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -30,7 +31,7 @@ class Sampling(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = ReplicaSeeds(seed)
 
     def call(self, parameters, sample=False):
         """`{"z_mean", "z_log_var"}`, each (batch, latent_dim) -> z, (batch, latent_dim)."""

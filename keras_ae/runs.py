@@ -19,6 +19,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from keras_ae.autoencoder import Autoencoder
 from keras_ae.files import replacing
 from keras_ae.rows import Cycle, Ramp
 from keras_ae.spec import Spec
+from keras_ae.train_step.distribution import workers
 
 SMOKE_SAMPLES = 256
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -126,13 +128,15 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | os.PathLike, settings: Settings, data: datasets.Dataset) -> "Run":
-        """Make the folder and write what the run is.
+        """Make the folder and write what the run is; of several processes the chief alone does.
 
         Raises:
             FileExistsError: the folder holds a run already.
             OSError: the folder cannot be written.
         """
         run = cls(Path(folder), settings, settings.load_spec(data))
+        if not workers().chief:
+            return run
         if (run.folder / "run.json").exists():
             raise FileExistsError(
                 f"{folder} holds a run. Continue it with resume (--resume), or choose another folder."
@@ -196,13 +200,19 @@ class Run:
         """Train to the last epoch, from the last checkpoint if there is one, and return the model at its best.
 
         An epoch that was cut off goes on from its last backup (`Settings.backup_every`), or from its beginning; what
-        follows is what would have been.
+        follows is what would have been. Under a strategy all processes train, the chief writes, and each gets the model
+        as the last epoch left it.
         """
-        settings = self.settings
-        train = data.train.batches(settings.batch_size, shuffle=True, seed=settings.seed, binarize=settings.binarize)
-        validation = data.validation.batches(
-            settings.batch_size, seed=settings.seed, binarize=evaluation.fixed(settings.binarize)
-        )
+        settings, together = self.settings, workers()
+        if settings.backup_every and together.replicas > 1:
+            raise ValueError(
+                f"backup_every={settings.backup_every}: several devices keep the state after whole epochs only. Leave "
+                "it out, or train on one device."
+            )
+        options = {"seed": settings.seed, "shard": together.shard}
+        train = data.train.batches(settings.batch_size, shuffle=True, binarize=settings.binarize, **options)
+        binarize = evaluation.fixed(settings.binarize)
+        validation = data.validation.batches(settings.batch_size, binarize=binarize, **options)
         model = self.build(len(train))
         model.optimizer.build(model.trainable_variables)
         if settings.backup_every:
@@ -210,23 +220,28 @@ class Run:
         else:
             state = checkpoints.KeepState(self.checkpoints, train)
         done, _, steps = state.restore(model)
+        fit = partial(model.fit, train, validation_data=validation, epochs=settings.epochs)
+        if not together.chief:
+            fit(initial_epoch=done, callbacks=state, verbose=0)
+            return model
         self._cut_history(done)
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
         log = keras.callbacks.CSVLogger(self.history, append=True)
         watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
-        options = {"validation_data": validation, "callbacks": watching, "verbose": verbose}
+        fit = partial(fit, callbacks=watching, verbose=verbose)
+        self._note(distribute=asdict(together))
         started = time.perf_counter()
         try:
             if steps:  # A fit of its own: Keras takes all epochs of one to be of one length.
-                model.fit(train, initial_epoch=done, epochs=done + 1, **options)
+                fit(initial_epoch=done, epochs=done + 1)
                 train.start, done = 0, done + 1
-            model.fit(train, initial_epoch=done, epochs=settings.epochs, **options)
+            fit(initial_epoch=done)
         finally:
             if log.csv_file:  # Keras leaves it open when training is cut off.
                 log.csv_file.close()
             self._note(seconds=round(self.facts().get("seconds", 0) + time.perf_counter() - started, 1))
-        return self.load_model()
+        return self.load_model() if together.kind == "none" else model
 
     def evaluate(self, model: Autoencoder, part: datasets.Part) -> dict:
         """Return the numbers of `evaluation.evaluate` on a part, binarised as in training."""
@@ -326,7 +341,13 @@ def _numbered(model: str, dataset: str, root: str | os.PathLike, number: int) ->
 
 
 def start(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
-    """Make a new run in `folder`, or in `new_folder(...)`; return it and its data."""
+    """Make a new run in `folder`, or in `new_folder(...)`; return it and its data.
+
+    Raises:
+        ValueError: several processes train and no folder is given.
+    """
+    if folder is None and workers().count > 1:
+        raise ValueError("Several processes train one run: name its folder (--out), on a disk that all of them see.")
     data = settings.load_data()
     folder = folder or new_folder(settings.model, settings.dataset)
     return Run.create(folder, settings.resolved(data), data), data

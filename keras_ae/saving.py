@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from math import prod
 
 import h5py
@@ -57,7 +58,7 @@ class Saving:
         """
         _check_overwrite(filepath, overwrite)
         with replacing(filepath) as temporary:
-            super().save(temporary, **options)
+            self.alone(partial(super().save, temporary, **options))
 
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
         """Save weights, optimiser and random state as `.weights.h5`; a failure leaves an older file as it was.
@@ -71,7 +72,7 @@ class Saving:
             return
         with replacing(filepath) as temporary:
             reserve(temporary, self._bytes_in_file())
-            super().save_weights(temporary)
+            self.alone(partial(super().save_weights, temporary))
 
     def export(self, filepath, format: str = "tf_saved_model", **options):
         """Export the reconstruction, from which nothing is drawn, as `keras.Model.export` does."""

@@ -33,7 +33,7 @@ class SparseAE(Autoencoder):
 
     def _kl(self, outputs):
         mean_activation = ops.sum(outputs["weight"][:, None] * outputs["z"], axis=0)
-        return bernoulli_kl(self.spec.latent.rho, mean_activation)
+        return bernoulli_kl(self.spec.latent.rho, self.sum_over_replicas(outputs["share"] * mean_activation))
 
 
 _STRENGTHS = {"l1": 0.05, "kl": 1.0}

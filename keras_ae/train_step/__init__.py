@@ -5,6 +5,11 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `train_step`, `test_step`: as Keras' trainer of that backend calls them. Both leave the losses to
   `Autoencoder.compute_terms` and the logs to `Autoencoder.track`.
 - `fuse_optimizer()`: let the optimiser update all weights in as few passes as the backend knows.
+- `share_of(count)`, `sum_over_replicas(value)`: under a strategy the replica's share of the global batch, and a sum
+  that gradients go through; 1 and the value itself on one device.
+- `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
+- `alone(action)`: run what one process does without the others, such as saving.
+- `check_strategy(...)`: refuse what the current strategy cannot do, before training.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
 - `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU. It also found NumPy arrays to
   feed a step as fast as any other way in, within the spread, on every backend, so `fit` leaves them to Keras.
@@ -24,5 +29,13 @@ if keras.backend.backend() not in BACKENDS:
         "Set the environment variable KERAS_BACKEND to one of them before Python starts."
     )
 
-_here = import_module(f"keras_ae.train_step.{keras.backend.backend()}")
-Steps, transposed_convolution = _here.Steps, _here.transposed_convolution
+_backend = import_module(f"keras_ae.train_step.{keras.backend.backend()}")
+Steps, transposed_convolution = _backend.Steps, _backend.transposed_convolution
+
+
+class ReplicaSeeds(keras.random.SeedGenerator):
+    """A seed generator with one state for all replicas of a model, and seeds that differ from replica to replica."""
+
+    def next(self, ordered: bool = True):
+        """Return the next seed, (2,), and step on."""
+        return _backend.replica_seed(super().next(ordered))

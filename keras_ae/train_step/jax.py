@@ -4,6 +4,9 @@ import jax
 import keras
 import numpy as np
 
+from keras_ae.train_step.distribution import out_of_scope, workers
+from keras_ae.train_step.shares import Shares
+
 
 class Steps:
     """`train_step` by `jax.value_and_grad` over a `keras.StatelessScope`."""
@@ -62,6 +65,34 @@ class Steps:
         else:
             super().__setattr__(name, value)
 
+    def share_of(self, count):
+        """Return 1: JAX sees the global batch, whatever devices hold it."""
+        return 1.0
+
+    def sum_over_replicas(self, value):
+        """Return the value, which is that of the global batch."""
+        return value
+
+    def cut(self, batches):
+        """Return this process' share of the batches, of a size that its devices divide."""
+        return Shares(batches, workers(), multiple=jax.local_device_count())
+
+    def check_strategy(self, *, unweighted_metrics: bool) -> None:
+        """Refuse what data-parallel training does not allow.
+
+        Raises:
+            ValueError: unweighted metrics on several devices.
+        """
+        if workers().replicas > 1 and unweighted_metrics:
+            raise ValueError(
+                "metrics=...: under data-parallel on JAX a short last batch is filled up with samples of weight 0, "
+                "which they would count. Give them as weighted_metrics=..."
+            )
+
+    def alone(self, action):
+        """Return `action()`, run so that no other process need take part."""
+        return action() if workers().count == 1 else out_of_scope(action)
+
     def compile_function(self, function):
         """Return `function` jitted with the model's variables as arguments, NumPy in and out."""
 
@@ -72,7 +103,8 @@ class Steps:
 
         def call(*arrays):
             self.jax_state_sync()  # Within fit the state lives outside the variables.
-            outputs = stateless([variable.value for variable in self.variables], *arrays)
+            # One device's copy of each: what one process computes alone must not wait for the others.
+            outputs = stateless([variable.value.addressable_data(0) for variable in self.variables], *arrays)
             return keras.tree.map_structure(np.asarray, outputs)
 
         return call
@@ -81,3 +113,8 @@ class Steps:
 def transposed_convolution(kind: type) -> type:
     """Return the Keras layer itself."""
     return kind
+
+
+def replica_seed(seed):
+    """Return the seed: JAX draws for the global batch at once."""
+    return seed

@@ -1,9 +1,12 @@
 """The step on TensorFlow."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras.optimizers import LossScaleOptimizer
 
 from keras_ae.train_step.adam_tensorflow import fuse_adam
+from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
 
 
 class Steps:
@@ -18,16 +21,82 @@ class Steps:
         with tf.GradientTape() as tape:
             loss, report = self.compute_terms(x, y, sample_weight, training=True)
             # The optimiser sums gradients over replicas, so that each contributes its share of the mean.
-            shared = loss / tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(shared)
+            scaled = self.optimizer.scale_loss(loss * report.share)
         variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        return self.track(loss, report)
+        self.optimizer.apply(self._summed_early(tape.gradient(scaled, variables)), variables)
+        return _logs(self.track(loss, report))
+
+    def _summed_early(self, gradients: list) -> list:
+        """Return gradients that the optimiser may clip, or search for overflow, before it sums them over replicas.
+
+        Both ask for the sum. It is taken here, and handed in by the first replica; the others hand in zeros, or NaN
+        where the sum is not finite, so that all replicas find the same.
+        """
+        if _replicas() == 1 or not (isinstance(self.optimizer, LossScaleOptimizer) or _clips(self.optimizer)):
+            return gradients
+        context = tf.distribute.get_replica_context()
+        kept = tf.cast(tf.equal(context.replica_id_in_sync_group, 0), "float32")
+        return [g * tf.cast(kept, g.dtype) for g in context.all_reduce("sum", gradients)]
+
+    def share_of(self, count):
+        """Return the share of the global batch that `count`, this replica's weight of samples, is: ()."""
+        return 1.0 if _replicas() == 1 else tf.math.divide_no_nan(count, self.sum_over_replicas(count))
+
+    def sum_over_replicas(self, value):
+        """Return the sum of a value over the replicas: (...) -> (...)."""
+        return value if _replicas() == 1 else tf.distribute.get_replica_context().all_reduce("sum", value)
+
+    def cut(self, batches):
+        """Return the data as they are: `tf.distribute` cuts global batches itself."""
+        return batches
+
+    def check_strategy(self, *, unweighted_metrics: bool) -> None:
+        """Refuse what `tf.distribute` cannot do.
+
+        Raises:
+            ValueError: gradient accumulation, `steps_per_execution` > 1 or `jit_compile=True` on several replicas.
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return
+        refused = {
+            "gradient_accumulation_steps": _inner(self.optimizer).gradient_accumulation_steps,
+            "steps_per_execution": self.steps_per_execution > 1 and self.steps_per_execution,
+            "jit_compile": self.jit_compile,
+        }
+        for name, value in refused.items():
+            if value:
+                raise ValueError(
+                    f"{name}={value}: Keras cannot do this on several replicas of tf.distribute. Leave it out, or "
+                    "train on one device; data-parallel on JAX allows it."
+                )
 
     def test_step(self, data):
         """Return the running means of the terms, by the same objective as in training."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return self.track(*self.compute_terms(x, y, sample_weight, training=False))
+        return _logs(self.track(*self.compute_terms(x, y, sample_weight, training=False)))
+
+    def get_metrics_result(self) -> dict:
+        """Return the running means, within a step, too, over the samples of all replicas."""
+        context = tf.distribute.get_replica_context()
+        if _replicas() == 1 or context is None:
+            return super().get_metrics_result()
+        variables = self.metrics_variables
+        # As tensors of the replica's device, which a sum over replicas looks for.
+        sums = context.all_reduce("sum", [tf.identity(variable.value) for variable in variables])
+        with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
+            return super().get_metrics_result()
+
+    def alone(self, action):
+        """Return `action()`, run so that no other worker need take part."""
+        return action() if _replicas() == 1 else out_of_scope(action)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
+        # Keras would average the first batch over replicas to learn its shape, and their shares may differ in size.
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            super()._maybe_symbolic_build(iterator, data_batch)
+            return
+        with self.distribute_strategy.scope():
+            self._symbolic_build(data_batch=(np.zeros((1, *self.spec.input_shape), "float32"),))
 
     def fuse_optimizer(self) -> None:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
@@ -50,3 +119,30 @@ class Steps:
 def transposed_convolution(kind: type) -> type:
     """Return the Keras layer itself."""
     return kind
+
+
+def replica_seed(seed):
+    """Return a seed, (2,), of this replica's own."""
+    if _replicas() == 1 or tf.distribute.in_cross_replica_context():
+        return seed
+    replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, seed.dtype)
+    return seed + tf.stack([replica * SEED_STRIDE, tf.zeros_like(replica)])
+
+
+def _logs(logs: dict) -> dict:
+    # Keras averages logs over the workers of this strategy along an axis that scalars have not.
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
+    return logs
+
+
+def _replicas() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _inner(optimizer):
+    return optimizer.inner_optimizer if isinstance(optimizer, LossScaleOptimizer) else optimizer
+
+
+def _clips(optimizer) -> bool:
+    return any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue))

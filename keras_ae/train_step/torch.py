@@ -3,9 +3,12 @@
 import keras
 import torch
 from keras import ops
+from torch import distributed
 
 from keras_ae.train_step.adam_torch import fuse_adam
+from keras_ae.train_step.distribution import SEED_STRIDE, workers
 from keras_ae.train_step.layers_torch import transposed_convolution  # noqa: F401 (offered by each backend)
+from keras_ae.train_step.shares import Shares
 
 
 class Steps:
@@ -18,8 +21,12 @@ class Steps:
         """Update the weights by one batch and return the running means of the terms."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self.zero_grad()
-        loss, report = self.compute_terms(x, y, sample_weight, training=True)
-        self.optimizer.scale_loss(loss).backward()
+        if _ranks() == 1:
+            loss, report = self.compute_terms(x, y, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        else:
+            scaled, loss, report = self.functions["replicated"](x, y, sample_weight)
+        scaled.backward()
         variables = self.trainable_variables
         with torch.no_grad():
             self.optimizer.apply([variable.value.grad for variable in variables], variables)
@@ -35,6 +42,49 @@ class Steps:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
         fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
 
+    def make_train_function(self, force: bool = False) -> None:
+        """Called by Keras when the model is built: make the step, under `torchrun` around PyTorch's own engine."""
+        super().make_train_function(force)
+        if _ranks() > 1:
+            self.functions["replicated"] = torch.nn.parallel.DistributedDataParallel(_Objective(self))
+
+    def get_metrics_result(self) -> dict:
+        """Return the running means, under `torchrun` over the samples of all processes."""
+        values = [variable.value for variable in self.metrics_variables]
+        if _ranks() == 1 or values[0].device.type == "meta":  # Keras builds metrics without values.
+            return super().get_metrics_result()
+        joined = torch.cat([value.detach().reshape(-1) for value in values])
+        distributed.all_reduce(joined)
+        pieces = joined.split([value.numel() for value in values])
+        sums = [piece.reshape(value.shape) for piece, value in zip(pieces, values, strict=True)]
+        with keras.StatelessScope(state_mapping=list(zip(self.metrics_variables, sums, strict=True))):
+            return super().get_metrics_result()
+
+    def share_of(self, count):
+        """Return the share of the global batch that `count`, this process' weight of samples, is: ()."""
+        return 1.0 if _ranks() == 1 else ops.divide_no_nan(count, _Sum.apply(count))
+
+    def sum_over_replicas(self, value):
+        """Return the sum of a value over the processes: (...) -> (...)."""
+        return value if _ranks() == 1 else _Sum.apply(value)
+
+    def cut(self, batches):
+        """Return this process' share of the batches."""
+        return Shares(batches, workers())
+
+    def check_strategy(self, *, unweighted_metrics: bool) -> None:
+        """Refuse what `DistributedDataParallel` does not allow.
+
+        Raises:
+            ValueError: `jit_compile=True` in several processes.
+        """
+        if _ranks() > 1 and self.jit_compile:
+            raise ValueError("jit_compile=True: keras_ae does not compile the step under torchrun. Leave it out.")
+
+    def alone(self, action):
+        """Return `action()`: no other process need take part."""
+        return action()
+
     def compile_function(self, function):
         """Return `function` without gradients, NumPy in and out; PyTorch runs it as it is."""
 
@@ -44,3 +94,39 @@ class Steps:
             return keras.tree.map_structure(ops.convert_to_numpy, outputs)
 
         return call
+
+
+class _Objective(torch.nn.Module):
+    """A process' share of the loss as a module: what `DistributedDataParallel` takes."""
+
+    def __init__(self, model: keras.Model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, y, sample_weight):
+        loss, report = self.model.compute_terms(x, y, sample_weight, training=True)
+        # The engine averages gradients over processes, and each contributes its share of the mean.
+        return self.model.optimizer.scale_loss(loss * report.share * _ranks()), loss, report
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes; each one's loss depends on it, so that gradients are summed on their way back, too."""
+
+    @staticmethod
+    def forward(ctx, value):
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Sum.apply(gradient)
+
+
+def replica_seed(seed):
+    """Return a seed, (2,), of this process' own."""
+    return seed if _ranks() == 1 else seed + torch.tensor([distributed.get_rank() * SEED_STRIDE, 0], dtype=seed.dtype)
+
+
+def _ranks() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1

@@ -1,0 +1,66 @@
+"""A worker's share of each batch, whatever the data come as."""
+
+import keras
+import numpy as np
+
+from keras_ae.train_step.distribution import Workers
+
+
+class Shares(keras.utils.PyDataset):
+    """The consecutive share that one worker has of each batch of another data set, as `np.array_split` cuts.
+
+    Args:
+        batches: the data set, whole, or `keras_ae.datasets.Batches` made with this worker's `shard`.
+        workers: who trains together.
+        multiple: None, or a number of devices that each must get equally many samples: all shares are filled up to one
+            size, a multiple of it, with samples of weight 0.
+
+    Raises:
+        ValueError: `batches` is no PyDataset.
+    """
+
+    def __init__(self, batches: keras.utils.PyDataset, workers: Workers, *, multiple: int | None = None):
+        if not isinstance(batches, keras.utils.PyDataset):
+            raise ValueError(
+                f"A {type(batches).__name__} cannot be cut into the shares of workers. Give arrays or a "
+                "keras.utils.PyDataset, such as keras_ae.datasets.load(...).train.batches(...)."
+            )
+        super().__init__(workers=batches.workers, max_queue_size=batches.max_queue_size)
+        self.batches, self.shard = batches, (workers.index, workers.count)
+        self.is_cut = getattr(batches, "shard", None) == self.shard
+        self.size = None
+        if multiple:
+            whole = getattr(batches, "batch_size", None) or len(_parts(batches[0])[0])
+            self.size = -(-whole // (workers.count * multiple)) * multiple
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self.batches.num_batches
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        """The share of the batch at `index`."""
+        part, count = self.shard
+        share = _parts(self.batches[index])
+        if not self.is_cut:
+            share = tuple(np.array_split(np.asarray(array), count)[part] for array in share)
+        return share if self.size is None else _filled(share, self.size)
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras."""
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras."""
+        self.batches.on_epoch_end()
+
+
+def _parts(batch) -> tuple:
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _filled(batch: tuple, size: int) -> tuple[np.ndarray, ...]:
+    """Return (x, y, weight) of `size` samples, those that are missing zeros of weight 0; no y is one of no columns."""
+    x = batch[0]
+    y = batch[1] if len(batch) > 1 else np.empty((len(x), 0), "float32")
+    weight = batch[2] if len(batch) > 2 else np.ones(len(x), "float32")
+    return tuple(np.pad(a, [(0, size - len(x))] + [(0, 0)] * (a.ndim - 1)) for a in (x, y, weight))
