@@ -31,16 +31,14 @@ from keras_ae.rows import (
     shapes,
 )
 from keras_ae.spec import Spec, last_weighted
-from keras_ae.train_step import transposed_convolution
+from keras_ae.train_step import convolution, transposed_convolution
 
 _BY_RANK = {
-    Conv: (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
-    Deconv: tuple(
-        map(
-            transposed_convolution,
-            (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
-        )
-    ),
+    Conv: [convolution(kind) for kind in (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)],
+    Deconv: [
+        transposed_convolution(kind)
+        for kind in (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+    ],
     "max": (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D),
     "average": (keras.layers.AveragePooling1D, keras.layers.AveragePooling2D, keras.layers.AveragePooling3D),
     Upsample: (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D),

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 import keras_ae
+from keras_ae.feeding import ArrayBatches
 from keras_ae.runs import Run, Settings, start
 from keras_ae.train_step.distribution import Workers, workers
-from keras_ae.train_step.shares import ArrayBatches, Shares
+from keras_ae.train_step.shares import Shares
 
 BACKEND = keras.backend.backend()
 BATCH = 32

@@ -11,10 +11,10 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `alone(action)`: run what one process does without the others, such as saving.
 - `check_strategy(...)`: refuse what the current strategy cannot do, before training.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
-- `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU. It also found NumPy arrays to
-  feed a step as fast as any other way in, within the spread, on every backend, so `fit` leaves them to Keras.
+- `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU.
 
-and a function `transposed_convolution(kind)`, which returns the backend's faster subclass of a Keras layer, or itself.
+and functions `convolution(kind)` and `transposed_convolution(kind)`, which return the backend's faster subclass of a
+Keras layer, or the layer itself.
 """
 
 from importlib import import_module
@@ -30,7 +30,8 @@ if keras.backend.backend() not in BACKENDS:
     )
 
 _backend = import_module(f"keras_ae.train_step.{keras.backend.backend()}")
-Steps, transposed_convolution = _backend.Steps, _backend.transposed_convolution
+Steps = _backend.Steps
+convolution, transposed_convolution = _backend.convolution, _backend.transposed_convolution
 
 
 class ReplicaSeeds(keras.random.SeedGenerator):

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 
 from keras_ae.train_step.distribution import out_of_scope, workers
+from keras_ae.train_step.layers_jax import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
 from keras_ae.train_step.shares import Shares
 
 
@@ -108,11 +109,6 @@ class Steps:
             return keras.tree.map_structure(np.asarray, outputs)
 
         return call
-
-
-def transposed_convolution(kind: type) -> type:
-    """Return the Keras layer itself."""
-    return kind
 
 
 def replica_seed(seed):

@@ -31,6 +31,11 @@ class _Padded:
         return self.activation(outputs.permute(0, *range(2, sides + 2), 1))
 
 
+def convolution(kind: type) -> type:
+    """Return the Keras layer itself."""
+    return kind
+
+
 def transposed_convolution(kind: type) -> type:
     """Return a subclass of a Keras layer `Conv?DTranspose`, of the same name, as files of weights want it."""
     return type(kind.__name__, (_Padded, kind), {})

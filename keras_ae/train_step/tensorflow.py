@@ -116,9 +116,12 @@ class Steps:
         return call
 
 
-def transposed_convolution(kind: type) -> type:
+def convolution(kind: type) -> type:
     """Return the Keras layer itself."""
     return kind
+
+
+transposed_convolution = convolution
 
 
 def replica_seed(seed):

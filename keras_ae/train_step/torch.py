@@ -7,7 +7,7 @@ from torch import distributed
 
 from keras_ae.train_step.adam_torch import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, workers
-from keras_ae.train_step.layers_torch import transposed_convolution  # noqa: F401 (offered by each backend)
+from keras_ae.train_step.layers_torch import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
 from keras_ae.train_step.shares import Shares
 
 
