@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # `plots` is imported where something is drawn: it brings Matplotlib, and `import keras_ae` must not wait for that.
 
 
-class _Visualizer(keras.callbacks.Callback):
+class _Visualizer(keras.callbacks.Callback, ABC):
     """Draws every few epochs into numbered PNG files, and joins each kind into a GIF at the end of training."""
 
     def __init__(self, x: np.ndarray, *, folder: str | os.PathLike, every: int, gif: bool):
@@ -30,9 +31,9 @@ class _Visualizer(keras.callbacks.Callback):
         self._done_before = None
         self._drawn = {}
 
+    @abstractmethod
     def draw(self, epoch: int) -> None:
         """Draw and save the pictures of an epoch, counted from 1."""
-        raise NotImplementedError
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Forget the pictures of an earlier `fit`."""

@@ -2,7 +2,8 @@
 
 import keras
 import tensorflow as tf
-from keras.optimizers import Adam
+
+from keras_ae.train_step.adam import is_plain_adam
 
 
 def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
@@ -11,7 +12,7 @@ def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
     Keras writes the update as a dozen operations, each a pass over the weights, the slowest part of a small step.
     Other optimisers, AMSGrad and sparse gradients are left as they are.
     """
-    if not isinstance(optimizer, Adam) or type(optimizer).update_step is not Adam.update_step or optimizer.amsgrad:
+    if not is_plain_adam(optimizer):
         return
     whole = optimizer.update_step
 

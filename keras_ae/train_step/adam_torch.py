@@ -5,8 +5,9 @@ import math
 import keras
 import torch
 from keras import ops
-from keras.optimizers import Adam
 from torch.optim.adam import adam
+
+from keras_ae.train_step.adam import is_plain_adam
 
 
 def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
@@ -15,7 +16,7 @@ def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
     Keras writes the update as a dozen operations, each a pass over the weights, the slowest part of a small step.
     Other optimisers, AMSGrad and other devices are left as they are.
     """
-    if not isinstance(optimizer, Adam) or type(optimizer).update_step is not Adam.update_step or optimizer.amsgrad:
+    if not is_plain_adam(optimizer):
         return
     whole = optimizer._parallel_update_step
 

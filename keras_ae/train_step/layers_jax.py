@@ -1,7 +1,7 @@
 """Convolutions on JAX as matrix products, where they run on a CPU.
 
-XLA has no fast gradient of a strided convolution for CPUs: the step of `conv_vae` takes twice the time that products of
-blocks take, seven times at a batch of 1,024. On other devices the layers are those of Keras.
+XLA has no fast gradient of a strided convolution for CPUs, least of all for large batches. On other devices the layers
+are those of Keras.
 """
 
 from itertools import product

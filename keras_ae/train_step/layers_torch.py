@@ -11,7 +11,7 @@ class _Padded:
     """The same layer where padding on both sides is alike, as kernels and strides of a `Deconv` row make it.
 
     Keras computes the whole output, copies the middle, and hands PyTorch a kernel of another memory order, for which
-    it has no fast path; this takes 0.6 of the time on CPU.
+    it has no fast path on CPU.
     """
 
     def call(self, inputs):
