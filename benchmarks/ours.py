@@ -1,14 +1,13 @@
 """keras_ae in the speed benchmark, on the backend of KERAS_BACKEND, driven over a pipe: see `speed.py`."""
 
 import importlib
-import json
-import sys
 import time
 
 import keras
 import loops
 import numpy as np
 from networks import LEARNING_RATE, NETWORKS
+from pipe import serve
 
 import keras_ae
 
@@ -19,27 +18,29 @@ def built(network):
     return keras_ae.build(network.spec, optimizer=optimizer, seed=0)
 
 
-def makers(network, x, batch_size) -> dict:
+def makers(network, x: str, batch: int) -> dict:
     """Return functions that train for an epoch and return its mean loss, by name."""
+    keras.utils.set_random_seed(0)
+    images = np.load(x)
 
     def fit():
-        return model.fit(x, batch_size=batch_size, epochs=1, verbose=0).history["loss"][0]
+        return model.fit(images, batch_size=batch, epochs=1, verbose=0).history["loss"][0]
 
     def bare(fused):
         other = built(network)
         # Keras' Adam as it comes, or the one that keras_ae lets take a single pass over the weights.
         optimizer = other.optimizer if fused else keras.optimizers.Adam(LEARNING_RATE)
         optimizer.build(other.trainable_variables)
-        return loops.bare(other, optimizer, x, batch_size)
+        return loops.bare(other, optimizer, images, batch)
 
     model = built(network)
     found = {"fit": fit, "bare": bare(fused=False)}
     if keras.backend.backend() != "jax":  # XLA makes one pass of it by itself.
         found["bare, fused Adam"] = bare(fused=True)
-    return found | {"keras.io": loops.keras_io(built(network), x, batch_size, LEARNING_RATE)}
+    return found | {"keras.io": loops.keras_io(built(network), images, batch, LEARNING_RATE)}
 
 
-def time_to(network, train: str, test: str, batch_size: int, target: float, started: float) -> dict:
+def time_to(network, train: str, test: str, batch: int, target: float, started: float) -> dict:
     """Train until -ELBO on test, after each epoch, is at the target; return seconds and epochs."""
     model, x, held_out = built(network), np.load(train), np.load(test)
 
@@ -49,7 +50,7 @@ def time_to(network, train: str, test: str, batch_size: int, target: float, star
             model.stop_training = self.loss <= target
 
     watch = Target()
-    history = model.fit(x, batch_size=batch_size, epochs=100, verbose=0, callbacks=watch)
+    history = model.fit(x, batch_size=batch, epochs=100, verbose=0, callbacks=watch)
     return {"seconds": time.time() - started, "epochs": len(history.epoch), "loss": watch.loss}
 
 
@@ -64,24 +65,29 @@ def rate(function, count: int, repeats: int = 5, *, best: bool = False) -> float
     return count / float(min(seconds) if best else np.median(seconds))
 
 
-def inference(network, path: str) -> dict:
+def inference(network, x: str) -> dict:
     """Return images per second of what a trained model is for."""
-    model, x = built(network), np.load(path)
+    model, images = built(network), np.load(x)
     functions = {
-        "encode": lambda: model.encode(x),
-        "reconstruct": lambda: model.reconstruct(x),
-        "sample": lambda: model.sample(len(x), seed=0),
+        "encode": lambda: model.encode(images),
+        "reconstruct": lambda: model.reconstruct(images),
+        "sample": lambda: model.sample(len(images), seed=0),
     }
-    return {name: rate(function, len(x)) for name, function in functions.items()}
+    return {name: rate(function, len(images)) for name, function in functions.items()}
 
 
-def nll_rate(network, path: str, samples: int, count: int) -> float:
+def nll_rate(network, x: str, samples: int, count: int) -> float:
     """Return images per second of `log_likelihood`."""
-    model, x = built(network), np.load(path)[:count]
-    return rate(lambda: model.log_likelihood(x, num_samples=samples), len(x), repeats=1)
+    model, images = built(network), np.load(x)[:count]
+    return rate(lambda: model.log_likelihood(images, num_samples=samples), count, repeats=1)
 
 
-def growth(kind: str, value: int, path: str) -> dict:
+def build_seconds() -> float:
+    """Return the seconds of a warm `build("conv_vae")`."""
+    return 1 / rate(lambda: keras_ae.build("conv_vae"), 1)
+
+
+def growth(kind: str, value: int, x: str) -> dict:
     """Return seconds and images a second of an epoch of a `conv_vae`, or of an `mlp` for rows, one size changed."""
     options, batch_size, count = {"input_shape": (28, 28, 1), "latent_dim": 16}, 128, 4096
     if kind == "latent_dim":
@@ -90,50 +96,21 @@ def growth(kind: str, value: int, path: str) -> dict:
         options["input_shape"], count = (value, value, 1), max(256, 4096 * 28**2 // value**2)
     elif kind == "batch size":
         batch_size = value
-    digits = np.load(path)
+    digits = np.load(x)
     if kind == "rows":
-        x = np.resize((digits * 255).astype("uint8"), (value, *digits.shape[1:]))
+        images = np.resize((digits * 255).astype("uint8"), (value, *digits.shape[1:]))
         model = built(NETWORKS["mlp, MNIST"])
         batch_size = 1024
     else:
         side = options["input_shape"][0]
-        x = np.resize(digits, (count, side, side, 1))
+        images = np.resize(digits, (count, side, side, 1))
         model = keras_ae.build("conv_vae", seed=0, **options)
-    fastest = rate(lambda: model.fit(x, batch_size=batch_size, verbose=0), len(x), repeats=3, best=True)
-    return {"seconds": len(x) / fastest, "rate": fastest}
-
-
-def main() -> None:
-    """Answer one request a line: {"do": ..., ...} -> one line of JSON."""
-    backend = keras.backend.backend()
-    epochs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        network = NETWORKS[request["network"]] if "network" in request else None
-        match request["do"]:
-            case "versions":
-                answer = {"keras": keras.version(), backend: importlib.import_module(backend).__version__}
-            case "open":
-                keras.utils.set_random_seed(0)
-                epochs = makers(network, np.load(request["x"]), request["batch"])
-                answer = list(epochs)
-            case "epoch":
-                started = time.perf_counter()
-                loss = epochs[request["name"]]()
-                answer = {"seconds": time.perf_counter() - started, "loss": float(loss)}
-            case "inference":
-                answer = inference(network, request["x"])
-            case "nll":
-                answer = nll_rate(network, request["x"], request["samples"], request["count"])
-            case "growth":
-                answer = growth(request["kind"], request["value"], request["x"])
-            case "time to":
-                keys = ("train", "test", "batch", "target", "started")
-                answer = time_to(network, *(request[key] for key in keys))
-            case "build":
-                answer = 1 / rate(lambda: keras_ae.build("conv_vae"), 1)
-        print(json.dumps(answer), flush=True)
+    fastest = rate(lambda: model.fit(images, batch_size=batch_size, verbose=0), len(images), repeats=3, best=True)
+    return {"seconds": len(images) / fastest, "rate": fastest}
 
 
 if __name__ == "__main__":
-    main()
+    backend = keras.backend.backend()
+    versions = {"keras": keras.version(), backend: importlib.import_module(backend).__version__}
+    answers = {"inference": inference, "nll": nll_rate, "growth": growth, "time to": time_to, "build": build_seconds}
+    serve(versions, makers, answers)

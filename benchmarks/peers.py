@@ -4,15 +4,14 @@ Pythae 0.1.2 (https://github.com/clementchadebec/benchmark_VAE) by its `BaseTrai
 training loop without checkpoints and without the progress bar; and a plain PyTorch loop over a `DataLoader`.
 """
 
-import json
 import logging
-import sys
 import tempfile
 import time
 
 import numpy as np
 import torch
-from networks import LEARNING_RATE, NETWORKS
+from networks import LEARNING_RATE
+from pipe import serve
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
@@ -109,21 +108,21 @@ def images(path: str) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.load(path).transpose(0, 3, 1, 2)))
 
 
-def nll_rate(network, path: str, samples: int, count: int) -> float:
+def nll_rate(network, x: str, samples: int, count: int) -> float:
     """Return images per second of `get_nll`, at the fastest of three batch sizes."""
-    model, x = pythae_model(network).eval(), images(path)[:count]
+    model, data = pythae_model(network).eval(), images(x)[:count]
     rates = []
     with torch.no_grad():
         for batch_size in (100, 1000, samples):
             started = time.perf_counter()
-            model.get_nll(x, n_samples=samples, batch_size=batch_size)
-            rates.append(len(x) / (time.perf_counter() - started))
+            model.get_nll(data, n_samples=samples, batch_size=batch_size)
+            rates.append(count / (time.perf_counter() - started))
     return max(rates)
 
 
-def time_to(network, train: str, test: str, batch_size: int, target: float, started: float) -> dict:
+def time_to(network, train: str, test: str, batch: int, target: float, started: float) -> dict:
     """Train until -ELBO on test, by Pythae's own loss after each epoch, is at the target; return seconds and epochs."""
-    trainer, x = pythae_trainer(network, images(train), batch_size), images(test)
+    trainer, x = pythae_trainer(network, images(train), batch), images(test)
     for epoch in range(1, 101):
         trainer.train_step(epoch)
         with torch.no_grad():
@@ -133,32 +132,13 @@ def time_to(network, train: str, test: str, batch_size: int, target: float, star
     return {"seconds": time.time() - started, "epochs": epoch, "loss": loss}
 
 
-def main() -> None:
-    """Answer one request a line: {"do": ..., ...} -> one line of JSON."""
-    versions = {"pythae": "0.1.2", "torch": torch.__version__, "numpy": np.__version__}
-    epochs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        network = NETWORKS[request["network"]] if "network" in request else None
-        match request["do"]:
-            case "versions":
-                answer = versions
-            case "open":
-                torch.manual_seed(0)
-                makers = {"Pythae": pythae_fit, "DataLoader": loader_fit}
-                epochs = {name: make(network, images(request["x"]), request["batch"]) for name, make in makers.items()}
-                answer = list(epochs)
-            case "epoch":
-                started = time.perf_counter()
-                loss = epochs[request["name"]]()
-                answer = {"seconds": time.perf_counter() - started, "loss": loss}
-            case "nll":
-                answer = nll_rate(network, request["x"], request["samples"], request["count"])
-            case "time to":
-                keys = ("train", "test", "batch", "target", "started")
-                answer = time_to(network, *(request[key] for key in keys))
-        print(json.dumps(answer), flush=True)
+def makers(network, x: str, batch: int) -> dict:
+    """Return functions that train for an epoch and return its mean loss, by name."""
+    torch.manual_seed(0)
+    kinds = {"Pythae": pythae_fit, "DataLoader": loader_fit}
+    return {name: make(network, images(x), batch) for name, make in kinds.items()}
 
 
 if __name__ == "__main__":
-    main()
+    versions = {"pythae": "0.1.2", "torch": torch.__version__, "numpy": np.__version__}
+    serve(versions, makers, {"nll": nll_rate, "time to": time_to})

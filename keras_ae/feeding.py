@@ -1,6 +1,6 @@
 """How arrays reach a step: cut into batches without a copy of the whole, uint8 images scaled on the device.
 
-Keras would hand an array to `tf.data`, which makes two copies of it: 1.6 GB beside 784 MB, TensorFlow 2.21. What is
+Keras would hand an array to `tf.data`, which makes copies of the whole. What is
 used in its place is measured in benchmarks/results/memory.md.
 """
 

@@ -21,6 +21,7 @@ def weights_after(optimizer, *, fused, monkeypatch, epochs=5):
     return model.get_weights()
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="XLA makes one pass of Keras' Adam: none is replaced.")
 @pytest.mark.parametrize(
     "make",
     [
@@ -66,6 +67,8 @@ TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.
 def test_layers_are_those_of_keras(kind, options, kernel, stride):
     rank = int(kind.__name__[4])
     faster = (transposed_convolution if kind in TRANSPOSED else convolution)(kind)
+    if faster is kind:
+        pytest.skip("This backend takes Keras' layer as it is.")
     x = np.random.default_rng(0).normal(size=(2, *(6, 12, 8)[:rank], 5)).astype("float32")
     options = {"padding": "same", **options}
     theirs, ours = (each(4, kernel, stride, **options) for each in (kind, faster))
