@@ -55,7 +55,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         self.dtype_policy = policy  # By which Keras decides in `compile` whether losses need scaling.
         self.spec, self.seed, self.policy = spec, seed, policy
         self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
-        self.likelihood, self.corruption = parts.likelihood, parts.corruption
+        self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
         self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
         self.term_means = TermMeans(("loss", *self.terms), name="terms")
         self.functions: dict = {}  # What `Inference` has compiled, by name.

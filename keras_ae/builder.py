@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_ae.corruptions import Corrupt
 from keras_ae.latents import Code, LogVariance, Sampling
+from keras_ae.learned_priors import MixtureOfGaussians, StandardNormal
 from keras_ae.likelihoods import likelihood_layer
 from keras_ae.rows import (
     Activation,
@@ -20,6 +21,7 @@ from keras_ae.rows import (
     Dropout,
     Flatten,
     Gaussian,
+    Identity,
     Norm,
     Pool,
     Reshape,
@@ -76,6 +78,7 @@ class Parts:
     decoder: keras.Model
     likelihood: keras.layers.Layer
     corruption: keras.layers.Layer | None
+    prior: keras.layers.Layer | None
 
 
 def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
@@ -94,6 +97,7 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
         decoder=_decoder(spec, Maker(seeds, count(), dtype)),
         likelihood=likelihood_layer(spec.likelihood),
         corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
+        prior=_prior_layer(spec.latent, seeds) if isinstance(spec.latent, Gaussian) else None,
     )
 
 
@@ -196,6 +200,11 @@ def _(latent: Vector, h, make):
 
 
 @_heads.register
+def _(latent: Identity, h, make):
+    return {"z": make.layer(keras.layers.Activation, "linear", name="z")(h)}
+
+
+@_heads.register
 def _(latent: Gaussian, h, make):
     z_mean = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_mean")(h)
     log_var = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_log_var")(h)
@@ -214,6 +223,13 @@ def _(latent: Sparse, h, make):
 def _latent_layer(latent: Row, seed: int) -> keras.layers.Layer:
     options = {"dtype": "float32", "name": "latent"}
     return Sampling(seed, **options) if isinstance(latent, Gaussian) else Code(**options)
+
+
+def _prior_layer(latent: Gaussian, seeds: np.random.Generator) -> keras.layers.Layer:
+    options = {"dtype": "float32", "name": "prior"}
+    if latent.prior is None:
+        return StandardNormal(**options)
+    return MixtureOfGaussians(latent.prior.components, latent.latent_dim, int(seeds.integers(2**31)), **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

@@ -16,6 +16,11 @@ def gaussian_log_density(z, mean=0.0, log_var=0.0):
     return -0.5 * ops.sum(math.log(2 * math.pi) + log_var + ops.square(z - mean) * ops.exp(-log_var), axis=-1)
 
 
+def gaussian_entropy(log_var):
+    """Entropy of a diagonal Gaussian in nats, summed over the last axis: (..., latent_dim) -> (...,)."""
+    return 0.5 * ops.sum(1.0 + math.log(2 * math.pi) + log_var, axis=-1)
+
+
 def bernoulli_kl(rho: float, activation):
     """KL(Bernoulli(rho) || Bernoulli(activation)) in nats, summed over units: (units,) in (0, 1) -> ().
 

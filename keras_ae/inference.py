@@ -104,7 +104,7 @@ class Inference:
         return np.concatenate([_log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
 
     def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
-        """Return the likelihood's mean at `n` codes drawn from the prior N(0, I): (n, *input_shape).
+        """Return the likelihood's mean at `n` codes drawn from the prior: (n, *input_shape).
 
         Args:
             n: how many.
@@ -117,7 +117,7 @@ class Inference:
         self._require_variational("sample")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
-        z = np.random.default_rng(seed).standard_normal((n, self.spec.latent_dim), dtype="float32")
+        z = self.prior.draw(n, self.spec.latent_dim, np.random.default_rng(seed))
         return self.decode(z, batch_size=batch_size)
 
     def interpolate(self, a, b, *, steps: int = 8, method: str = "linear") -> np.ndarray:
@@ -175,7 +175,7 @@ class Inference:
         x_logits = self.decoder(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
         x_logits = ops.reshape(ops.cast(x_logits, "float32"), (-1, draws, *x_logits.shape[1:]))
         nll = self.likelihood.nll_of_values(x[:, None], x_logits)
-        log_ratio = gaussian_log_density(z) - gaussian_log_density(z, mean, log_var)
+        log_ratio = self.prior.log_density(z) - gaussian_log_density(z, mean, log_var)
         return log_ratio - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
     def _log_weights(self, x, num_samples: int, seed: int):

@@ -28,7 +28,7 @@ import keras
 from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, registry
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.files import replacing
-from keras_ae.rows import Cycle, Ramp
+from keras_ae.rows import Cycle, Gaussian, Ramp
 from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import workers
 
@@ -127,14 +127,22 @@ class Run:
         self.history, self.metrics = folder / "history.csv", folder / "metrics.json"
 
     @classmethod
-    def create(cls, folder: str | os.PathLike, settings: Settings, data: datasets.Dataset) -> "Run":
+    def create(
+        cls, folder: str | os.PathLike, settings: Settings, data: datasets.Dataset, spec: Spec | None = None
+    ) -> "Run":
         """Make the folder and write what the run is; of several processes the chief alone does.
+
+        Args:
+            folder: where the run goes.
+            settings: what fixes the run.
+            data: what it trains on.
+            spec: the model, where it is another than the one that `settings.model` names.
 
         Raises:
             FileExistsError: the folder holds a run already.
             OSError: the folder cannot be written.
         """
-        run = cls(Path(folder), settings, settings.load_spec(data))
+        run = cls(Path(folder), settings, spec or settings.load_spec(data))
         if not workers().chief:
             return run
         if (run.folder / "run.json").exists():
@@ -293,7 +301,8 @@ class Run:
     def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
         x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
         folder = self.pictures / "epochs"
-        watch = [callbacks.CollapseMonitor(x)] if hasattr(self.spec.latent, "beta") else []
+        normal = isinstance(self.spec.latent, Gaussian) and self.spec.latent.prior is None
+        watch = [callbacks.CollapseMonitor(x)] if normal else []
         return [
             *watch,
             callbacks.ReconstructionVisualizer(x, folder=folder),
@@ -340,8 +349,10 @@ def _numbered(model: str, dataset: str, root: str | os.PathLike, number: int) ->
     return Path(root) / (name if number == 1 else f"{name}-{number}")
 
 
-def start(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:
-    """Make a new run in `folder`, or in `new_folder(...)`; return it and its data.
+def start(
+    settings: Settings, folder: str | os.PathLike | None = None, spec: Spec | None = None
+) -> tuple[Run, datasets.Dataset]:
+    """Make a new run in `folder`, or in `new_folder(...)`, of the named model or of `spec`; return it and its data.
 
     Raises:
         ValueError: several processes train and no folder is given.
@@ -350,7 +361,7 @@ def start(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[
         raise ValueError("Several processes train one run: name its folder (--out), on a disk that all of them see.")
     data = settings.load_data()
     folder = folder or new_folder(settings.model, settings.dataset)
-    return Run.create(folder, settings.resolved(data), data), data
+    return Run.create(folder, settings.resolved(data), data, spec), data
 
 
 def resume(settings: Settings, folder: str | os.PathLike | None = None) -> tuple[Run, datasets.Dataset]:

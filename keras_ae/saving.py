@@ -170,6 +170,7 @@ def _architecture(spec: Spec) -> dict[str, str]:
         "input_shape": str(spec.input_shape),
         "encoder": shown(spec.encoder),
         "latent": f"{type(spec.latent).__name__}({spec.latent_dim}), {getattr(spec.latent, 'activation', 'linear')}",
+        "prior": str(getattr(spec.latent, "prior", None) or "none learned"),
         "decoder": shown(spec.decoder_rows),
         "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
     }

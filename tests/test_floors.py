@@ -26,6 +26,7 @@ FLOORS = {
     "guard": 0,  # Stops training at the first loss that is not a number.
     "spec": 1,  # A whole model as data, and as a table.
     "schedules": 1,  # The value of a schedule row at a step.
+    "learned_priors": 1,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 1,  # Layers from the encoder's parameters to the code.
     "corruptions": 1,  # The layer that corrupts inputs.
     "likelihoods": 1,  # Layers p(x|z): nll, mean, sample.

@@ -3,7 +3,6 @@
 import keras
 
 from keras_ae.autoencoder import Autoencoder
-from keras_ae.divergences import gaussian_kl
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Gaussian, Scheduled, Shape
@@ -13,15 +12,18 @@ from keras_ae.spec import Spec
 @register_type("vae")
 @keras.saving.register_keras_serializable("keras_ae")
 class VAE(Autoencoder):
-    """Minimise nll + beta * KL(q(z|x) || N(0, I)); at beta = 1 that is -ELBO."""
+    """Minimise nll + beta * KL(q(z|x) || p(z)); at beta = 1 that is -ELBO."""
 
     terms = ("nll", "kl")
     samples_code = True
 
     def objective(self, x, outputs):
-        """Return -log p(x|z) at a drawn z and the KL in closed form, (batch,) each: Eq. 10, Kingma & Welling 2014."""
+        """Return -log p(x|z) at a drawn z and the KL, (batch,) each: Eq. 10, Kingma & Welling 2014.
+
+        The KL to N(0, I) is in closed form; that to a learned prior is estimated at the drawn z.
+        """
         nll = self.likelihood.nll(x, outputs["x_logits"])
-        kl = gaussian_kl(outputs["z_mean"], outputs["z_log_var"])
+        kl = self.prior.kl(outputs["z_mean"], outputs["z_log_var"], outputs["z"])
         return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
 
 

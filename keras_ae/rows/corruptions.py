@@ -11,13 +11,22 @@ class Corruption(Row, abstract=True):
 
 @dataclass(frozen=True)
 class GaussianNoise(Corruption):
-    """Add N(0, sigma^2) to every value; the result is not clipped."""
+    """Add N(0, sigma^2) to every value; the result is not clipped.
+
+    Args:
+        sigma: standard deviation, in units of x.
+        low: None, or the lower end of a range: each sample's standard deviation is then drawn from (low, sigma), so
+            that one model serves all levels (Zhang et al. 2017, section III.D).
+    """
 
     sigma: float = 0.5
+    low: float | None = None
 
     def __post_init__(self):
         if not self.sigma > 0:
             raise SpecError(f"GaussianNoise: sigma must be greater than 0, got {self.sigma!r}.")
+        if self.low is not None and not 0 <= self.low < self.sigma:
+            raise SpecError(f"GaussianNoise: low must be None or lie in [0, sigma={self.sigma}), got {self.low!r}.")
 
 
 def _checked_rate(row: Corruption) -> None:

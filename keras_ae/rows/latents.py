@@ -1,11 +1,11 @@
-"""Latent rows, and the schedules by optimiser step that their weights may follow."""
+"""Latent rows, the priors over codes, and the schedules by optimiser step that the rows' weights may follow."""
 
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
 
 from keras_ae.rows.base import Row, Shape, SpecError, checked_count
-from keras_ae.rows.layers import Dense
+from keras_ae.rows.layers import Activation, Dense
 
 
 @dataclass(frozen=True)
@@ -91,26 +91,84 @@ class Vector(Latent):
 
 
 @dataclass(frozen=True)
+class Identity(Latent):
+    """A code that is what the encoder gives, flattened, with no layer of its own: a feature map keeps its places.
+
+    For codes that are not a bottleneck, such as those of a denoising autoencoder that has to keep detail (Vincent et
+    al. 2010 use overcomplete codes). The decoder then begins with the `Reshape` back to the map.
+
+    Args:
+        latent_dim: numbers in the code; the encoder must end in as many.
+    """
+
+    latent_dim: int
+    model: ClassVar[str] = "ae"
+
+    def __post_init__(self):
+        checked_count("Identity", "latent_dim", self.latent_dim)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return `(latent_dim,)`, which must be what comes in."""
+        if super().output_shape(shape) != shape:
+            raise SpecError(f"{self}: the encoder ends in {shape[0]} numbers. Write Identity({shape[0]}).")
+        return shape
+
+    def mirror(self, shape: Shape, activation: str) -> Activation:
+        """Return what the layer before the code ends in: its activation alone."""
+        return Activation(activation)
+
+    def parameters(self, shape: Shape) -> int:
+        """Return 0: the code has no layer of its own."""
+        return 0
+
+
+class Prior(Row, abstract=True):
+    """Base of the rows of learned priors p(z)."""
+
+
+@dataclass(frozen=True)
+class MixturePrior(Prior):
+    """A learned mixture of diagonal Gaussians, the "MoG" prior of Tomczak & Welling 2018 (section 3, Eq. 8 there).
+
+    Args:
+        components: number of Gaussians.
+    """
+
+    components: int = 500
+
+    def __post_init__(self):
+        checked_count("MixturePrior", "components", self.components)
+
+    def parameters(self, latent_dim: int) -> int:
+        """Return the means, variances and weights of the components."""
+        return self.components * (2 * latent_dim + 1)
+
+
+@dataclass(frozen=True)
 class Gaussian(Latent):
-    """A diagonal Gaussian posterior q(z|x) with prior N(0, I) (Kingma & Welling 2014).
+    """A diagonal Gaussian posterior q(z|x) (Kingma & Welling 2014).
 
     Args:
         latent_dim: dimensions of z.
         beta: weight of the KL term (Higgins et al. 2017), a number of at least 0 or a `Ramp` or `Cycle` by step.
+        prior: p(z); None means N(0, I), a `MixturePrior` is learned along.
     """
 
     latent_dim: int
     beta: Scheduled = 1.0
+    prior: Prior | None = None
     model: ClassVar[str] = "vae"
     scheduled: ClassVar[tuple[str, ...]] = ("beta",)
 
     def __post_init__(self):
         checked_count("Gaussian", "latent_dim", self.latent_dim)
         _checked_weight("Gaussian", "beta", self.beta)
+        if not isinstance(self.prior, Prior | None):
+            raise SpecError(f"Gaussian: prior must be None, for N(0, I), or a MixturePrior, got {self.prior!r}.")
 
     def parameters(self, shape: Shape) -> int:
-        """Return the weights and biases of the two heads, z_mean and z_log_var."""
-        return 2 * super().parameters(shape)
+        """Return the weights and biases of the two heads, z_mean and z_log_var, and those of a learned prior."""
+        return 2 * super().parameters(shape) + (self.prior.parameters(self.latent_dim) if self.prior else 0)
 
 
 @dataclass(frozen=True)
