@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -177,18 +178,20 @@ def recipe(model: str, dataset: str, **settings) -> None:
 
 
 def run_and_report(
-    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto"
+    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto", spec=None
 ) -> dict | None:
     """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
 
-    Of several processes the chief alone prints, tests and returns numbers; the others return None.
+    Of several processes the chief alone prints, tests and returns numbers; the others return None. `spec` is the model
+    of a new run where it is another than the one that `settings.model` names.
 
     Raises:
         typer.Exit: with code 130 after Ctrl-C; the folder then holds all that was done.
     """
     with keras_ae.distribute(distribute) as together:
         console.quiet = not together.chief
-        run, data = (keras_ae.runs.resume if resume else keras_ae.runs.start)(settings, folder)
+        start = keras_ae.runs.resume if resume else partial(keras_ae.runs.start, spec=spec)
+        run, data = start(settings, folder)
         console.print(f"{settings.model} on {data!r}\nrun folder: {run.folder}", highlight=False)
         if together.kind != "none":
             console.print(f"{together.kind}: {together.count} process(es), {together.replicas} device(s)")

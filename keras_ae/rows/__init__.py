@@ -2,7 +2,18 @@
 
 from keras_ae.rows.base import Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
 from keras_ae.rows.corruptions import CORRUPTIONS, Corruption, GaussianNoise, Masking, SaltAndPepper
-from keras_ae.rows.latents import Cycle, Gaussian, Identity, Latent, MixturePrior, Prior, Ramp, Scheduled, Sparse, Vector
+from keras_ae.rows.latents import (
+    Cycle,
+    Gaussian,
+    Identity,
+    Latent,
+    MixturePrior,
+    Prior,
+    Ramp,
+    Scheduled,
+    Sparse,
+    Vector,
+)
 from keras_ae.rows.layers import (
     Activation,
     Conv,
