@@ -26,7 +26,7 @@ def pack(
     """Write `spec.json` and `model.weights.h5` of a trained model, without optimiser and random state.
 
     A weight of the objective that followed a schedule (`beta=Ramp(...)`) is written as the number at which it stands.
-    Numbers for the card are to be measured on the packed weights: `keras_ae.build(..., weights=folder)`.
+    Numbers for the card are to be measured on the packed weights: `model.load_weights(folder / "model.weights.h5")`.
 
     Args:
         model: the trained model; it is left as it is.
