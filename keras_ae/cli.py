@@ -1,4 +1,4 @@
-"""The command line: `keras-ae list | show | train | evaluate | sample | reconstruct | plot`."""
+"""The command line: `keras-ae list | show | weights | card | train | evaluate | sample | reconstruct | plot`."""
 
 import json
 from collections.abc import Iterator
@@ -54,6 +54,29 @@ def show(
     print(keras_ae.describe(name))
     print()
     print(spec)
+
+
+@app.command()
+def weights(pattern: Annotated[str, typer.Argument(help='Shell-style, such as "conv_*" or "*/mnist".')] = "*") -> None:
+    """List the pretrained weights that ship with the package."""
+    names = keras_ae.list_weights(pattern)
+    if not names:
+        print(f"No pretrained weights are called {pattern}.")
+        return
+    table = Table("name", "parameters", "size", "on test", box=None)
+    for name in names:
+        found = keras_ae.pretrained.find(name)
+        card = found.card()
+        table.add_row(name, f"{card['parameters']:,}", f"{found.size / 1e6:.2f} MB", card.headline)
+    console.print(table)
+
+
+@app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="A name of `keras-ae weights`, a folder, or hf://user/repo.")],
+) -> None:
+    """Print the card of pretrained weights: data, protocol, numbers, how they were made."""
+    print(keras_ae.card(name), end="")
 
 
 @app.command()
@@ -247,7 +270,7 @@ def _mendable() -> Iterator[None]:
     """Turn what the user can mend into one line and exit code 1, instead of a traceback."""
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(1) from None
 
