@@ -32,7 +32,7 @@ class StandardNormal(keras.layers.Layer):
 class MixtureOfGaussians(keras.layers.Layer):
     """A mixture of diagonal Gaussians whose means, variances and weights are learned (Tomczak & Welling 2018).
 
-    It starts as near to N(0, I) as a mixture comes whose components differ: half of the variance is between their means.
+    It starts near N(0, I), with half of the variance between the means of its components.
     """
 
     def __init__(self, components: int, latent_dim: int, seed: int | None = None, **kwargs):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from keras_ae.pretrained.numbers import measure
 
 import keras_ae
 from keras_ae import (
@@ -34,7 +35,6 @@ from keras_ae import (
     runs,
 )
 from keras_ae.pretrained.cards import Card
-from keras_ae.pretrained.numbers import measure
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 
@@ -171,8 +171,8 @@ USE = {
     "conv_sparse_ae": "Codes of which few units are on, to be looked at one by one.",
 }
 LIMITS = {
-    "mnist": "Centred 28x28 grey digits, white on black; other images, inverted ones too, are outside of what it knows.",
-    "fashion_mnist": "Centred 28x28 grey articles of clothing on black; other images are outside of what it knows.",
+    "mnist": "Centred 28x28 grey digits, white on black; other images, inverted ones too, are beyond it.",
+    "fashion_mnist": "Centred 28x28 grey articles of clothing on black; other images are beyond it.",
     "cifar10": "32x32 colour photographs of ten classes, after JPEG; its numbers are not those of the original CIFAR-10.",
 }
 
