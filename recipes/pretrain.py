@@ -173,7 +173,7 @@ USE = {
 LIMITS = {
     "mnist": "Centred 28x28 grey digits, white on black; other images, inverted ones too, are beyond it.",
     "fashion_mnist": "Centred 28x28 grey articles of clothing on black; other images are beyond it.",
-    "cifar10": "32x32 colour photographs of ten classes, after JPEG; its numbers are not those of the original CIFAR-10.",
+    "cifar10": "32x32 colour photographs of ten classes, after JPEG: its numbers are not those of CIFAR-10 itself.",
 }
 
 
