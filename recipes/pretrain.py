@@ -24,6 +24,7 @@ from keras_ae import (
     GaussianNoise,
     Identity,
     MixturePrior,
+    Ramp,
     Reshape,
     Residual,
     Sparse,
@@ -132,32 +133,36 @@ RECIPES = {
     "ae/mnist": Recipe(dense_spec(GREY, Vector(32), "gaussian"), 40),
     "ae/fashion_mnist": Recipe(dense_spec(GREY, Vector(32), "gaussian"), 40),
     "ae/cifar10": Recipe(dense_spec(COLOUR, Vector(128), "gaussian", widths=(256,)), 30, STEADY),
-    "conv_ae/mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 12, STEADY | HALF),
-    "conv_ae/fashion_mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 12, STEADY | HALF),
-    "conv_ae/cifar10": Recipe(around_pixels(COLOUR, Vector(128), "gaussian"), 12, STEADY),
+    "conv_ae/mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
+    "conv_ae/fashion_mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
+    "conv_ae/cifar10": Recipe(around_pixels(COLOUR, Vector(128), "gaussian", filters=48), 8, STEADY | HALF),
     "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
     "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
-    "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 6, STEADY | HALF),
-    "vae/mnist": Recipe(dense_spec(GREY, Gaussian(50), "bernoulli", widths=(200, 200)), 500, BINARY),
-    "vae/fashion_mnist": Recipe(dense_spec(GREY, Gaussian(50), "continuous_bernoulli", widths=(200, 200)), 60, STEADY),
+    "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 5, STEADY | HALF),
+    "vae/mnist": Recipe(
+        dense_spec(GREY, Gaussian(50, Ramp(0.0, 1.0, steps=4000), MixturePrior(500)), "bernoulli", widths=(200, 200)),
+        300,
+        BINARY | {"learning_rate": 6e-3, "batch_size": 256},
+    ),
+    "vae/fashion_mnist": Recipe(dense_spec(GREY, Gaussian(50), "continuous_bernoulli", widths=(200, 200)), 40, STEADY),
     "vae/cifar10": Recipe(dense_spec(COLOUR, Gaussian(128), "gaussian_global", widths=(256,)), 30, STEADY),
     "conv_vae/mnist": Recipe(
         conv_spec(GREY, Gaussian(32, prior=MixturePrior(500)), "bernoulli", units=512, blocks=2), 100, BINARY | HALF
     ),
     "conv_vae/fashion_mnist": Recipe(
-        conv_spec(GREY, Gaussian(32, prior=MixturePrior(500)), "continuous_bernoulli"), 15, STEADY | HALF
+        conv_spec(GREY, Gaussian(32, prior=MixturePrior(500)), "continuous_bernoulli"), 10, STEADY | HALF
     ),
     "conv_vae/cifar10": Recipe(
-        conv_spec(COLOUR, Gaussian(128, prior=MixturePrior(500)), "discretized_logistic"), 15, STEADY | HALF
+        conv_spec(COLOUR, Gaussian(128, prior=MixturePrior(500)), "discretized_logistic"), 8, STEADY | HALF
     ),
     "conv_sparse_ae/mnist": Recipe(
-        conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 10, STEADY | HALF
+        conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 6, STEADY | HALF
     ),
     "conv_sparse_ae/fashion_mnist": Recipe(
-        conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 10, STEADY | HALF
+        conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 6, STEADY | HALF
     ),
     "conv_sparse_ae/cifar10": Recipe(
-        conv_spec(COLOUR, Sparse(512, strength=0.05), "gaussian", filters=32, units=None), 8, STEADY | HALF
+        conv_spec(COLOUR, Sparse(512, strength=0.05), "gaussian", filters=32, units=None), 5, STEADY | HALF
     ),
 }
 
