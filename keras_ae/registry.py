@@ -118,7 +118,8 @@ def build(
         )
     if weights is not None:
         model, load = _OPENERS["weights"](model, weights, overrides)
-    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype)
+    options = {} if load is None else {"draw": False}
+    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype, **options)
     autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
     if load is not None:
         load(autoencoder)

@@ -172,6 +172,24 @@ def test_options_of_build_work_beside_weights(root):
     assert model.policy.name == "mixed_bfloat16"
 
 
+def test_no_kernel_is_drawn_for_weights_that_are_loaded(monkeypatch, root):
+    """JAX would compile a draw for every shape: seconds."""
+    prior = keras_ae.MixturePrior(5)
+    for spec in (SPEC, replace(SPEC, latent=Gaussian(3, prior=prior))):
+        published(root / "vae-squares", trained(spec))
+        refresh_catalogue(root)
+        drawn = keras_ae.build(spec, seed=1)
+        with monkeypatch.context() as patched:
+            patched.setattr("keras.src.backend.random.uniform", None)
+            patched.setattr("keras.src.backend.random.normal", None)
+            with pytest.raises(TypeError):
+                keras_ae.build(spec, seed=1)
+            model = keras_ae.build("vae", weights="squares", seed=1)
+        for own, other in zip(model.encoder.layers, drawn.encoder.layers, strict=True):
+            assert own.get_config() == other.get_config()  # A copy of it draws as ever.
+        np.testing.assert_array_equal(*(m.latent.seed_generator.state for m in (model, drawn)))
+
+
 # Folders, specs and the Hub
 
 
@@ -557,7 +575,6 @@ def test_a_card_reads_well(root):
 
 
 def test_card_md_in_a_folder_names_its_pictures_and_no_place(root, folder):
-    write_card(root / "vae-squares", FACTS)
     text = (root / "vae-squares" / "card.md").read_text()
     assert "![reconstructions](reconstructions.png)" in text and 'weights="squares"' in text
     assert 'weights="path/of/this/folder"' in (folder / "card.md").read_text()

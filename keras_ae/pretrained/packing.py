@@ -86,8 +86,7 @@ def write_card(folder: str | os.PathLike, facts: dict) -> Card:
     }
     facts = known | facts | known  # In the order of `known`, and by its values.
     data = json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    by_name = (folder.parent / CATALOGUE).exists() and folder.name == folder_name(facts["name"])
-    card = Card(json.loads(data), weights=facts["name"] if by_name else None)
+    card = Card(json.loads(data))
     _write(folder / "card.md", str(card))
     _write(folder / CARD, data)
     return card
@@ -95,6 +94,8 @@ def write_card(folder: str | os.PathLike, facts: dict) -> Card:
 
 def refresh_catalogue(root: str | os.PathLike) -> dict[str, dict[str, str]]:
     """Write `catalogue.json`, the SHA-256 of every file of every folder with a card in `root`, and return it.
+
+    Each `card.md` is written anew, with the line that loads the weights by name.
 
     Raises:
         ValueError: a folder is not named for its card, or its card is for another spec or other weights.
@@ -106,6 +107,7 @@ def refresh_catalogue(root: str | os.PathLike) -> dict[str, dict[str, str]]:
         name = folder.card()["name"]
         if folder_name(name) != folder.name:
             raise ValueError(f"{path.parent} has the card of {name}: name the folder {folder_name(name)}.")
+        _write(path.parent / "card.md", str(Card(dict(folder.card()), weights=name)))
         files = sorted(file for file in path.parent.iterdir() if file.is_file() and not file.name.startswith("."))
         catalogue[name] = {file.name: digest(file.read_bytes()) for file in files}
     _write(root / CATALOGUE, json.dumps(dict(sorted(catalogue.items())), indent=1) + "\n")
