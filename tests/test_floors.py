@@ -40,9 +40,8 @@ FLOORS = {
     "callbacks": 6,  # Schedules and pictures during training.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
-    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing.
+    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "runs": 7,  # A model trained on a data set, in a folder.
-    "pretrained": 7,  # Weights that ship with the package, and what is measured of them.
     "__init__": 8,  # The public names.
     "cli": 9,  # The command line.
     "__main__": 10,  # python -m keras_ae.
