@@ -185,6 +185,7 @@ LIMITS = {
 def pack(run: runs.Run, shelf: Path) -> Card:
     """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures."""
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
+    backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     backend = facts["versions"]["backend"]
     folder = shelf / f"{settings.model}-{data.name}"
     model = run.load_model()
@@ -203,7 +204,7 @@ def pack(run: runs.Run, shelf: Path) -> Card:
             "data": facts["dataset"],
             "binarize": settings.binarize,
             "seed": settings.seed,
-            "command": f"KERAS_BACKEND={backend} python recipes/pretrain.py --model {settings.model} --dataset {data.name}",
+            "command": f"KERAS_BACKEND={backend} python recipes/pretrain.py {options}",
             "rows": str(packed.spec),
             "settings": facts["settings"],
             "versions": facts["versions"],
