@@ -186,7 +186,6 @@ def pack(run: runs.Run, shelf: Path) -> Card:
     """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures."""
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
     backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
-    backend = facts["versions"]["backend"]
     folder = shelf / f"{settings.model}-{data.name}"
     model = run.load_model()
     pretrained.pack(model, folder, check=data.validation.head(min(256, len(data.validation)))[0])
