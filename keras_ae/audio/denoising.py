@@ -12,9 +12,10 @@ STEP = spectra.FRAMES // 2  # Frames between two blocks of a long recording.
 def denoise(model, waveforms, *, rate: int = spectra.RATE):
     """Return waveforms without the noise, in the form given.
 
-    The model says how much power of each mel band and frame is speech. That over the power there is, at most 1, is the
-    gain of Wiener's filter; interpolated to the bins of the spectrum, it scales them, and their phases stay (Lu et al.
-    2013 denoise log-mel spectra with an autoencoder so; we keep the noisy phase and fine structure by the gain).
+    The model says how much power S of each mel band and frame is speech (Lu et al. 2013 denoise mel spectra with an
+    autoencoder so). What is left is noise, steady over the recording: its power N in a band is the median over frames.
+    Wiener's gain S / (S + N), interpolated to the bins of the spectrum, scales them, and their phases stay. Where
+    speech is loud that gain is 1, however roughly the model knows S; S over the power that is there is not.
 
     The model was trained on recordings with a peak of 1, and how loud the speech under the noise is nobody knows: a
     first round with the noisy peak at 1 tells, and a second denoises at that level. A recording longer than the
@@ -53,7 +54,9 @@ def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
     estimates = np.split(estimates[..., 0].swapaxes(1, 2), np.cumsum([len(block) for block in blocks])[:-1])
     found = []
     for waveform, transform, power, estimate in zip(noisy, transforms, powers, estimates, strict=True):
-        gain = np.minimum(_joined(estimate, len(power)) / np.maximum(power, 1e-12), 1)
+        speech = _joined(estimate, len(power))
+        noise = np.median(np.maximum(power - speech, 0), axis=0)
+        gain = speech / (speech + noise)
         found.append(spectra.istft(transform * spectra.to_bins(gain), len(waveform)))
     return found
 
