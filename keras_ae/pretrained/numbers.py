@@ -18,7 +18,6 @@ from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, Sparse
 
 BATCH = 256
 AT_ONCE = 64  # Images of the importance-weighted bound between two steps of the progress bar.
-SPEECH = "spoken_digit"
 
 # How far a number may move with the backend, its version and the machine, for the same weights and the same draws:
 # (share of the value, at least). Single precision moves sums by some 1e-5, the shortened products of GPUs by some 1e-4.
@@ -103,7 +102,7 @@ def measure(
         task = bar.add_task(f"{data.name}, test part", total=len(batches))
         for index in range(len(batches)):
             (x,) = batches[index]
-            for name, array, protocol in _of_batch(model, x, index * BATCH, test, data.name):
+            for name, array, protocol in _of_batch(model, x, index * BATCH, test):
                 values.setdefault(name, []).append(array)
                 protocols[name] = protocol
             codes.append(model.encode(x))
@@ -122,14 +121,14 @@ def measure(
     return found
 
 
-def _of_batch(model: Autoencoder, x: np.ndarray, start: int, test: Test, name: str) -> Found:
+def _of_batch(model: Autoencoder, x: np.ndarray, start: int, test: Test) -> Found:
     """Yield what is measured of each sample of a batch that begins at sample `start`."""
     yield from _of_reconstructions(model, x, test)
     if model.is_variational:
         yield from _of_drawn_codes(model, x, start, test)
     if isinstance(model.spec.latent, Sparse):
         yield from _of_activations(model, x, test)
-    if isinstance(model.spec.corruption, GaussianNoise) and _is_picture(x, test) and name != SPEECH:
+    if isinstance(model.spec.corruption, GaussianNoise) and _is_picture(x, test):
         yield from _of_denoising(model, x, start, test)
 
 
