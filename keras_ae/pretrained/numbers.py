@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from rich.progress import Progress
 
-from keras_ae import metrics
+from keras_ae import audio, metrics
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Dataset, Part
 from keras_ae.evaluation import fixed
 from keras_ae.inference import seed_at
 from keras_ae.pretrained.noise import SIGMAS, unit_noise
-from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, Sparse
+from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, Sparse, SpectralNoise
 
 BATCH = 256
 AT_ONCE = 64  # Images of the importance-weighted bound between two steps of the progress bar.
@@ -80,6 +80,7 @@ def measure(
       every sample; under "kl", where no unit is 0, `mean_activation`.
     - models of pictures that are trained on Gaussian noise: at each sigma S of 0.1, 0.25, 0.5 `psnr_noisy_S` of the
       input, `psnr_S` and `ssim_S` of the output.
+    - models of speech that are trained on `SpectralNoise`: the SI-SDR of `audio.measure_speech`.
 
     Args:
         model: the trained model.
@@ -109,6 +110,8 @@ def measure(
             bar.advance(task)
         found = {name: _mean(name, np.concatenate(pieces), protocols[name]) for name, pieces in values.items()}
         found |= _of_codes(model, np.concatenate(codes), test)
+        if isinstance(model.spec.corruption, SpectralNoise):
+            found |= audio.measure_speech(model, data.test, seed=seed)
         if model.is_variational and num_samples:
             count = min(images, len(data.test))
             task = bar.add_task(f"log p(x), {num_samples:,} draws", total=count)
