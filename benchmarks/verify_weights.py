@@ -27,7 +27,7 @@ def measured(name: str, *, quick: bool) -> dict[str, dict]:
     model = keras_ae.build(card.model, weights=card.dataset)
     size = card.settings["image_size"]
     data = Settings(**{**card.settings, "image_size": size and tuple(size)}).load_data()
-    options = card.get("protocol", {}) | ({"num_samples": None} if quick else {})
+    options = card.protocol | ({"num_samples": None} if quick else {})
     return numbers.measure(model, data, binarize=card.binarize, **options)
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import math
 from dataclasses import asdict
 from fnmatch import fnmatch
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -201,6 +202,7 @@ def shipped():
     settings = keras_ae.runs.Settings("vae", smoke=True)
     numbers = measured(model, settings.load_data(), binarize="dynamic", num_samples=3, images=5)
     facts = {"model": "vae", "dataset": "mnist_mini", "binarize": "dynamic", "settings": asdict(settings)}
+    facts["protocol"] = {"num_samples": 3, "images": 5}
     return model, SimpleNamespace(**facts, numbers=numbers)
 
 
@@ -220,8 +222,7 @@ def verify(request, monkeypatch, shipped):
     }
     for name, function in catalogue.items():
         monkeypatch.setattr(script.keras_ae, name, function, raising=False)
-    few = {"num_samples": 3, "images": 5, "progress": False}
-    monkeypatch.setattr(script.numbers, "measure", lambda *a, **options: measure(*a, **few | options))
+    monkeypatch.setattr(script.numbers, "measure", partial(measure, progress=False))
     script.shipped = card
     return script
 
