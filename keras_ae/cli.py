@@ -196,7 +196,7 @@ def recipe(model: str, dataset: str, **settings) -> None:
         found = keras_ae.runs.Settings(model, dataset, seed=seed, **few, **settings)
         run_and_report(found, out, resume=resume)
 
-    with _mendable():
+    with mendable():
         typer.run(command)
 
 
@@ -266,7 +266,7 @@ def _overrides(options: list[str] | None) -> dict:
 
 
 @contextmanager
-def _mendable() -> Iterator[None]:
+def mendable() -> Iterator[None]:
     """Turn what the user can mend into one line and exit code 1, instead of a traceback."""
     try:
         yield
@@ -277,5 +277,5 @@ def _mendable() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
-    with _mendable():
+    with mendable():
         app()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from keras_ae.pretrained.numbers import measure
 
 import keras_ae
 from keras_ae import (
@@ -36,6 +35,7 @@ from keras_ae import (
     runs,
 )
 from keras_ae.pretrained.cards import Card
+from keras_ae.pretrained.numbers import measure
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 
@@ -185,6 +185,7 @@ LIMITS = {
 def pack(run: runs.Run, shelf: Path) -> Card:
     """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures."""
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
+    backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     folder = shelf / f"{settings.model}-{data.name}"
     model = run.load_model()
     pretrained.pack(model, folder, check=data.validation.head(min(256, len(data.validation)))[0])
@@ -202,7 +203,8 @@ def pack(run: runs.Run, shelf: Path) -> Card:
             "data": facts["dataset"],
             "binarize": settings.binarize,
             "seed": settings.seed,
-            "command": f"python recipes/pretrain.py --model {settings.model} --dataset {data.name}",
+            "command": f"KERAS_BACKEND={backend} python recipes/pretrain.py {options}",
+            "rows": str(packed.spec),
             "settings": facts["settings"],
             "versions": facts["versions"],
             "cores": facts["cores"],
@@ -239,4 +241,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with cli.mendable():
+        typer.run(main)

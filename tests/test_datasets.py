@@ -576,7 +576,7 @@ def test_unknown_names_and_missing_files(name, error, message):
 
 
 def test_every_known_name_is_listed():
-    assert list(datasets.list_datasets()) == ["mnist_mini", "mnist", "fashion_mnist", "cifar10"]
+    assert list(datasets.list_datasets()) == ["mnist_mini", "mnist", "fashion_mnist", "cifar10", "spoken_digit"]
 
 
 @pytest.mark.parametrize(

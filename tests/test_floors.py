@@ -15,7 +15,7 @@ import keras_ae
 FLOORS = {
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
-    "datasets": 0,  # A name, file, folder or array to checked arrays and batches.
+    "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
     "metrics": 0,  # Arrays in, numbers out.
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
@@ -25,6 +25,7 @@ FLOORS = {
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
     "spec": 1,  # A whole model as data, and as a table.
+    "datasets": 1,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 1,  # The value of a schedule row at a step.
     "learned_priors": 1,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 1,  # Layers from the encoder's parameters to the code.
@@ -33,6 +34,7 @@ FLOORS = {
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
+    "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
     "autoencoder": 4,  # The compiled Keras model with one objective.
@@ -40,7 +42,7 @@ FLOORS = {
     "callbacks": 6,  # Schedules and pictures during training.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
-    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing.
+    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "runs": 7,  # A model trained on a data set, in a folder.
     "__init__": 8,  # The public names.
     "cli": 9,  # The command line.

@@ -5,6 +5,7 @@ DESCRIPTIONS = {
     "mnist": "60,000 + 10,000 handwritten digits, 28x28 grey, 10 classes (LeCun et al. 1998), through TFDS.",
     "fashion_mnist": "60,000 + 10,000 articles of clothing, 28x28 grey, 10 classes (Xiao et al. 2017), through TFDS.",
     "cifar10": "50,000 + 10,000 photographs, 32x32 colour, 10 classes (Krizhevsky 2009), through TFDS.",
+    "spoken_digit": "2,250 + 250 spoken digits of 5 speakers as log-mel spectrograms, 64x64, through TFDS.",
 }
 
 LICENCES = {
@@ -12,6 +13,7 @@ LICENCES = {
     "mnist": "CC BY-SA 3.0",
     "fashion_mnist": "MIT",
     "cifar10": "none stated by its authors; in use for research",
+    "spoken_digit": "CC BY-SA 4.0",
 }
 
 

@@ -13,6 +13,7 @@ from keras_ae.datasets import images, stores
 from keras_ae.datasets.batches import check_seed
 from keras_ae.datasets.catalogue import DESCRIPTIONS, LICENCES
 from keras_ae.datasets.parts import Dataset, Part
+from keras_ae.datasets.speech import load_spoken_digits
 from keras_ae.datasets.tfds import load_tfds
 
 PARTS = ("train", "validation", "test")
@@ -39,7 +40,8 @@ def load(
 
     Args:
         source: one of
-            a name: "mnist_mini", or of TensorFlow Datasets "mnist", "cifar10:3.0.2", any set with an `image`;
+            a name: "mnist_mini", or of TensorFlow Datasets "mnist", "cifar10:3.0.2", any set with an `image`, and
+            "spoken_digit", which becomes log-mel spectrograms;
             an `.npz` (or a dict of arrays) with x_train, x_validation, x_test or x or X, and the same with y;
             an `.npy`; an array; a pair (x, y);
             a folder of images: flat, or one sub-folder a class, or train/, validation/, test/ of either kind.
@@ -72,7 +74,7 @@ def load(
     data = {part: Part(parts.get(part, parts["train"]), rows.get(part), name=part) for part in PARTS}
     info = {
         **facts,
-        "preprocessing": _preprocessing(parts["train"], size),
+        "preprocessing": facts.get("preprocessing") or _preprocessing(parts["train"], size),
         "range": data["train"].range,
         "split": split | carved,
         "sizes": {part: len(data[part]) for part in PARTS},
@@ -104,6 +106,13 @@ def _open(source, *, validation, image_size, stream, data_dir, download) -> tupl
         return path.stem, parts, dict.fromkeys(parts, "given"), {"source": f"file {path.name}"}
     if not TFDS_NAME.fullmatch(text):
         raise FileNotFoundError(f"No file or folder {text!r} (looked for {path.absolute()}). Give an existing path.")
+    if name == "spoken_digit":
+        if stream or image_size:
+            raise ValueError(
+                f"{text!r} is read whole and has one size: load it with neither stream=True nor image_size."
+            )
+        parts, split, facts = load_spoken_digits(text, data_dir=data_dir, download=download)
+        return name, parts, split, facts | {"licence": LICENCES[name]}
     parts, split, facts = load_tfds(
         text,
         data_dir=data_dir,

@@ -32,8 +32,10 @@ def denoising_ae(
     Args:
         input_shape: shape of one sample.
         latent_dim: units of the code.
-        corruption: "gaussian", "salt_and_pepper" or "masking", or a row such as `Masking(0.25)`.
-        strength: sigma of the Gaussian noise (default 0.5), or the share of values that is hit (default 0.3).
+        corruption: "gaussian", "salt_and_pepper" or "masking", "spectral" for log-mel spectrograms, or a row such as
+            `Masking(0.25)`.
+        strength: sigma of the Gaussian noise (default 0.5), the share of values that is hit (default 0.3), or the least
+            and greatest signal-to-noise ratio of spectral noise in dB (default (-5, 20)).
         likelihood: p(x|z).
     """
     row = corruption_row(corruption, strength)

@@ -5,8 +5,6 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from keras_ae import registry
-
 FORMAT = 1
 REQUIRED = ("name", "model", "dataset", "spec", "weights", "parameters", "storage")
 
@@ -49,7 +47,7 @@ class Card(Mapping):
         return f"Card({self.name!r})"
 
     def __str__(self) -> str:
-        parts = (self._title, self._numbers, self._data, self._making, self._pictures, self._use)
+        parts = (self._title, self._use, self._pictures, self._numbers, self._rows, self._data, self._making)
         return "\n\n".join(text for part in parts if (text := part())) + "\n"
 
     def _repr_markdown_(self) -> str:
@@ -61,14 +59,13 @@ class Card(Mapping):
         return next((f"{name} {_number(number)}" for name, number in self.get("numbers", {}).items()), "")
 
     def _title(self) -> str:
-        what = f"Weights of {self.model}"
-        if self.model in registry.list_models():
-            what = registry.describe(self.model).splitlines()[0].split(";")[0].rstrip(".")
         weights = self._weights or "path/of/this/folder"
         weights = self.dataset if weights == f"{self.model}/{self.dataset}" else weights
         line = f"model = keras_ae.build({json.dumps(self.model)}, weights={json.dumps(weights)})"
         size = f"{self.parameters:,} parameters, stored as {self.storage}."
-        return f"# {self.name}\n\n{what}, trained on {self.dataset}. {size}\n\n```python\n{line}\n```"
+        return (
+            f"# {self.name}\n\nWeights of `{self.model}`, trained on {self.dataset}. {size}\n\n```python\n{line}\n```"
+        )
 
     def _numbers(self) -> str:
         rows = [
@@ -76,6 +73,9 @@ class Card(Mapping):
             for name, number in self.get("numbers", {}).items()
         ]
         return rows and "\n".join(["## Numbers\n", "| number | value | protocol |", "|---|---|---|", *rows])
+
+    def _rows(self) -> str:
+        return f"## Rows\n\n```\n{self['rows']}\n```" if self.get("rows") else ""
 
     def _data(self) -> str:
         facts = {key: value for key, value in self.get("data", {}).items() if key != "stream"}

@@ -54,8 +54,32 @@ class Masking(Corruption):
         _checked_rate(self)
 
 
+@dataclass(frozen=True)
+class SpectralNoise(Corruption):
+    """Add noise to the recording behind a log-mel spectrogram, at a signal-to-noise ratio drawn for each sample.
+
+    Powers add, and so does the product of the two that their phases leave; x is a spectrogram of `keras_ae.spectra`.
+
+    Args:
+        snr: least and greatest signal-to-noise ratio in dB; the power of the signal is the mean over frames with sound.
+        tilt: least and greatest fall of the noise's spectrum in dB an octave, drawn for each sample, too: 0 is white
+            noise, 3 is pink.
+    """
+
+    snr: tuple[float, float] = (-5.0, 20.0)
+    tilt: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self):
+        for name in ("snr", "tilt"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple | list) or len(value) != 2 or not value[0] <= value[1]:
+                raise SpecError(f"SpectralNoise: {name} must be (least, greatest), got {value!r}.")
+            object.__setattr__(self, name, tuple(map(float, value)))
+
+
 CORRUPTIONS: dict[str, type[Corruption]] = {
     "gaussian": GaussianNoise,
     "salt_and_pepper": SaltAndPepper,
     "masking": Masking,
+    "spectral": SpectralNoise,
 }

@@ -1,0 +1,80 @@
+"""Denoising of waveforms by a model of log-mel spectrograms."""
+
+import numpy as np
+
+from keras_ae import spectra
+from keras_ae.audio.signals import checked, like
+
+ROUNDS = 2
+STEP = spectra.FRAMES // 2  # Frames between two blocks of a long recording.
+
+
+def denoise(model, waveforms, *, rate: int = spectra.RATE):
+    """Return waveforms without the noise, in the form given.
+
+    The model says how much power S of each mel band and frame is speech (Lu et al. 2013 denoise mel spectra with an
+    autoencoder so). What is left is noise, steady over the recording: its power N in a band is the median over frames.
+    Wiener's gain S / (S + N), interpolated to the bins of the spectrum, scales them, and their phases stay. Where
+    speech is loud that gain is 1, however roughly the model knows S; S over the power that is there is not.
+
+    The model was trained on recordings with a peak of 1, and how loud the speech under the noise is nobody knows: a
+    first round with the noisy peak at 1 tells, and a second denoises at that level. A recording longer than the
+    model's 64 frames goes through in blocks that overlap by half.
+
+    Args:
+        model: an autoencoder with `input_shape` (64, 64, 1), such as a `conv_denoising_ae` trained on "spoken_digit"
+            with the corruption "spectral".
+        waveforms: (samples,), (n, samples), or a sequence of waveforms; of any lengths and levels.
+        rate: samples a second; only 8000 is taken.
+
+    Raises:
+        ValueError, TypeError: another model, or waveforms that cannot be used, silent ones too.
+    """
+    wanted = (spectra.BANDS, spectra.FRAMES, 1)
+    if tuple(model.spec.input_shape) != wanted:
+        raise ValueError(
+            f"denoise needs a model of log-mel spectrograms, input_shape {wanted}, not {tuple(model.spec.input_shape)}."
+        )
+    noisy = checked(waveforms, rate=rate, silence=False)
+    levels = [1 / np.abs(waveform).max() for waveform in noisy]
+    for remaining in reversed(range(ROUNDS)):
+        estimates = _denoised(model, [level * waveform for level, waveform in zip(levels, noisy, strict=True)])
+        if remaining:
+            peaks = [np.abs(estimate).max() for estimate in estimates]
+            levels = [level / max(peak, 0.1) for level, peak in zip(levels, peaks, strict=True)]
+    return like(waveforms, [estimate / level for estimate, level in zip(estimates, levels, strict=True)])
+
+
+def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
+    """Denoise waveforms at the level at which the model knows speech."""
+    transforms = [spectra.stft(waveform) for waveform in noisy]
+    powers = [spectra.mel_power(transform) for transform in transforms]
+    blocks = [_blocks(power) for power in powers]
+    estimates = spectra.to_power(model.reconstruct(spectra.to_unit(np.concatenate(blocks)).swapaxes(1, 2)[..., None]))
+    estimates = np.split(estimates[..., 0].swapaxes(1, 2), np.cumsum([len(block) for block in blocks])[:-1])
+    found = []
+    for waveform, transform, power, estimate in zip(noisy, transforms, powers, estimates, strict=True):
+        speech = _joined(estimate, len(power))
+        noise = np.median(np.maximum(power - speech, 0), axis=0)
+        gain = speech / (speech + noise)
+        found.append(spectra.istft(transform * spectra.to_bins(gain), len(waveform)))
+    return found
+
+
+def _blocks(power: np.ndarray) -> np.ndarray:
+    """Cut frames into overlapping blocks, the last one filled up by mirroring: (frames, bands) -> (n, 64, bands)."""
+    count = max(-(-(len(power) - spectra.FRAMES) // STEP), 0) + 1
+    missing = (count - 1) * STEP + spectra.FRAMES - len(power)
+    filled = np.pad(power, [(0, missing), (0, 0)], mode="symmetric")
+    return np.stack([filled[start : start + spectra.FRAMES] for start in range(0, count * STEP, STEP)])
+
+
+def _joined(blocks: np.ndarray, frames: int) -> np.ndarray:
+    """Undo `_blocks`: a weighted mean where two overlap, the middle of a block counting most."""
+    weight = np.bartlett(spectra.FRAMES + 2)[1:-1, None]
+    total, weights = np.zeros((2, (len(blocks) - 1) * STEP + spectra.FRAMES, spectra.BANDS))
+    for index, block in enumerate(blocks):
+        place = slice(index * STEP, index * STEP + spectra.FRAMES)
+        total[place] += weight * block
+        weights[place] += weight
+    return (total / weights)[:frames]
