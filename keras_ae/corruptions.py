@@ -68,7 +68,8 @@ def _(row: SpectralNoise, x, seed):
 
     # Noise of that tilt, whose power over all bands is that of the signal / snr.
     hertz = np.maximum(np.arange(spectra.WINDOW // 2 + 1), 1) * spectra.RATE / spectra.WINDOW
-    shape = ops.power(10.0, -level(row.tilt) / 10 * np.log2(hertz / hertz[-1]).astype("float32"))
+    octaves = ops.convert_to_tensor(np.log2(hertz / hertz[-1]), "float32")
+    shape = ops.power(10.0, -level(row.tilt) / 10 * octaves)
     power = ops.sum(ops.matmul(shape, spectra.filterbank()), axis=2, keepdims=True)
     gain = ops.sqrt(shape * signal / (power * ops.power(10.0, level(row.snr) / 10)))
     real, imag = (gain * part for part in white())
@@ -91,7 +92,7 @@ def _(row: SpectralNoise, x, seed):
 def _spectra(waveforms):
     """Return `spectra.stft` as (real, imaginary), white noise at a mean power of 1: (batch, samples) -> (..., bins)."""
     padded = ops.pad(waveforms, [[0, 0], [spectra.EDGE, spectra.EDGE]])
-    scaled = padded / np.sqrt(np.square(spectra.window()).sum())
+    scaled = padded / float(np.sqrt(np.square(spectra.window()).sum()))
     return ops.stft(scaled, spectra.WINDOW, spectra.HOP, spectra.WINDOW, window="hann", center=False)
 
 
