@@ -187,7 +187,8 @@ def pack(run: runs.Run, shelf: Path) -> Card:
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
     backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     folder = shelf / f"{settings.model}-{data.name}"
-    model = run.load_model()
+    model = keras_ae.build(run.spec, seed=settings.seed, dtype="float32")
+    model.set_weights(run.load_model().get_weights())
     pretrained.pack(model, folder, check=data.validation.head(min(256, len(data.validation)))[0])
     packed = keras_ae.build(Spec.from_json((folder / "spec.json").read_text()), seed=settings.seed)
     packed.load_weights(folder / "model.weights.h5")

@@ -125,7 +125,7 @@ def _at_rest(model: Autoencoder) -> Spec:
 
 
 def _repacked(weights: bytes, spec: Spec, storage: str) -> bytes:
-    """Return a weights file with what a model needs that is loaded, its floats stored as `storage`."""
+    """Return a weights file with what a model needs that is loaded, its kernels stored as `storage`."""
     packed = io.BytesIO()
     with h5py.File(io.BytesIO(weights)) as old, h5py.File(packed, "w", libver="latest") as new:
 
@@ -138,7 +138,7 @@ def _repacked(weights: bytes, spec: Spec, storage: str) -> bytes:
             value = node[()]
             if name == "vars/spec":
                 value = np.frombuffer(json.dumps(spec.to_dict()).encode(), dtype="uint8")
-            elif np.issubdtype(value.dtype, np.floating):
+            elif np.issubdtype(value.dtype, np.floating) and value.ndim > 1:  # Biases are few, and count most.
                 with np.errstate(over="ignore"):  # What overflows is found where the outputs are compared.
                     value = value.astype(storage)
             small = {"compression": "gzip", "shuffle": True} if value.size >= COMPRESSED else {}
@@ -156,11 +156,11 @@ def _holds(model: Autoencoder, spec: Spec, weights: Path, check: np.ndarray) -> 
 
 
 def _storage(weights: bytes) -> str:
-    """Return the widest float type in a weights file."""
+    """Return the narrowest float type in a weights file: that of the kernels."""
     found = set()
     with h5py.File(io.BytesIO(weights)) as file:
         file.visititems(lambda _, node: found.add(str(node.dtype)) if isinstance(node, h5py.Dataset) else None)
-    return max(found & set(STORAGES))
+    return min(found & set(STORAGES))
 
 
 def _write(path: Path, text: str) -> None:
