@@ -23,21 +23,24 @@ from keras_ae import (
     GaussianNoise,
     Identity,
     MixturePrior,
+    Normal,
     Ramp,
     Reshape,
     Residual,
     Sparse,
     Spec,
+    SpectralNoise,
     Vector,
     cli,
     evaluation,
     pretrained,
     runs,
 )
+from keras_ae.models.encoders import conv_encoder
 from keras_ae.pretrained.cards import Card
 from keras_ae.pretrained.numbers import measure
 
-GREY, COLOUR = (28, 28, 1), (32, 32, 3)
+GREY, COLOUR, SPEECH = (28, 28, 1), (32, 32, 3), (64, 64, 1)
 
 
 def residual(filters: int) -> Residual:
@@ -113,6 +116,26 @@ def denoising_spec(shape, corruption, *, filters=48, blocks=2) -> Spec:
     return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
 
 
+def speech_denoising_spec(shape, corruption) -> Spec:
+    """Return convolutions at half and at a quarter of the sides, with a code that keeps its places."""
+    sides, filters = (shape[0] // 4, shape[1] // 4), 64
+    encoder = (
+        Conv(filters // 2, kernel=4, stride=2, activation="silu"),
+        Conv(filters, kernel=4, stride=2, activation="linear"),
+        *[residual(filters)] * 2,
+        Activation("silu"),
+        Flatten(),
+    )
+    decoder = (
+        Reshape((*sides, filters)),
+        residual(filters),
+        Activation("silu"),
+        Deconv(filters // 2, kernel=4, stride=2, activation="silu"),
+        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
+    )
+    return Spec(shape, encoder, Identity(sides[0] * sides[1] * filters), "gaussian", decoder, corruption=corruption)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A spec and what fixes its training."""
@@ -139,6 +162,11 @@ RECIPES = {
     "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
     "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
     "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 5, STEADY | HALF),
+    "conv_denoising_ae/spoken_digit": Recipe(
+        speech_denoising_spec(SPEECH, SpectralNoise((-5.0, 20.0))),
+        30,
+        STEADY | HALF | {"learning_rate": 2e-3, "batch_size": 32},
+    ),
     "vae/mnist": Recipe(
         dense_spec(GREY, Gaussian(50, Ramp(0.0, 1.0, steps=4000), MixturePrior(500)), "bernoulli", widths=(200, 200)),
         300,
@@ -155,6 +183,16 @@ RECIPES = {
     "conv_vae/cifar10": Recipe(
         conv_spec(COLOUR, Gaussian(128, prior=MixturePrior(500)), "discretized_logistic"), 8, STEADY | HALF
     ),
+    "conv_vae/spoken_digit": Recipe(
+        Spec(
+            SPEECH,
+            conv_encoder(SPEECH, (16, 32, 64, 128)),
+            Gaussian(32, prior=MixturePrior(100)),
+            Normal("global", sigma=0.1),
+        ),
+        40,
+        STEADY | HALF | {"learning_rate": 2e-3},
+    ),
     "conv_sparse_ae/mnist": Recipe(
         conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 6, STEADY | HALF
     ),
@@ -162,7 +200,7 @@ RECIPES = {
         conv_spec(GREY, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 6, STEADY | HALF
     ),
     "conv_sparse_ae/cifar10": Recipe(
-        conv_spec(COLOUR, Sparse(512, strength=0.05), "gaussian", filters=32, units=None), 5, STEADY | HALF
+        conv_spec(COLOUR, Sparse(256, strength=0.05), "gaussian", filters=32, units=None), 5, STEADY | HALF
     ),
 }
 
@@ -170,7 +208,7 @@ RECIPES = {
 USE = {
     "ae": "Compact codes of the images for search, clustering and as features; a dense baseline.",
     "conv_ae": "Compact codes of the images for search, clustering and as features.",
-    "conv_denoising_ae": "Removing Gaussian noise of any strength up to sigma 0.55 from such images.",
+    "conv_denoising_ae": "Removing noise: Gaussian up to sigma 0.55 from images, steady noise from speech.",
     "vae": "A likelihood and codes with a prior: density estimation, scores of anomaly, samples.",
     "conv_vae": "Samples, interpolations, likelihoods and codes with a prior; a start for fine-tuning.",
     "conv_sparse_ae": "Codes of which few units are on, to be looked at one by one.",
@@ -178,6 +216,7 @@ USE = {
 LIMITS = {
     "mnist": "Centred 28x28 grey digits, white on black; other images, inverted ones too, are beyond it.",
     "fashion_mnist": "Centred 28x28 grey articles of clothing on black; other images are beyond it.",
+    "spoken_digit": "English digits of five speakers at 8 kHz, cut to 0.64 s; no running speech.",
     "cifar10": "32x32 colour photographs of ten classes, after JPEG: its numbers are not those of CIFAR-10 itself.",
 }
 
