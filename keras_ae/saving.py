@@ -121,7 +121,7 @@ class Saving:
             raise OSError(f"{filepath} is truncated or no weights file ({error}). Copy or train it again.") from error
         if stored is None:
             return with_optimizer
-        theirs, ours = (_architecture(spec) for spec in (Spec.from_json(stored.tobytes().decode()), self.spec))
+        theirs, ours = (architecture(spec) for spec in (Spec.from_json(stored.tobytes().decode()), self.spec))
         for part, own in ours.items():
             if theirs[part] != own:
                 raise ValueError(
@@ -163,7 +163,7 @@ def _check_overwrite(filepath, overwrite: bool) -> None:
         raise FileExistsError(f"{filepath} exists. Pass overwrite=True to replace it, or choose another name.")
 
 
-def _architecture(spec: Spec) -> dict[str, str]:
+def architecture(spec: Spec) -> dict[str, str]:
     """Return what weights depend on, in words: dropout and the weights of the objective may differ."""
 
     def shown(rows) -> str:
