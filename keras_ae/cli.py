@@ -57,17 +57,26 @@ def show(
 
 
 @app.command()
-def weights(pattern: Annotated[str, typer.Argument(help='Shell-style, such as "conv_*" or "*/mnist".')] = "*") -> None:
+def weights(
+    pattern: Annotated[str, typer.Argument(help='Shell-style, such as "conv_*" or "*/mnist".')] = "*",
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the README has it.")] = False,
+) -> None:
     """List the pretrained weights that ship with the package."""
     names = keras_ae.list_weights(pattern)
     if not names:
         print(f"No pretrained weights are called {pattern}.")
         return
-    table = Table("name", "parameters", "size", "on test", box=None)
+    rows = [("name", "parameters", "size", "on test")]
     for name in names:
         found = keras_ae.pretrained.find(name)
         card = found.card()
-        table.add_row(name, f"{card['parameters']:,}", f"{found.size / 1e6:.2f} MB", card.headline)
+        rows.append((name, f"{card['parameters']:,}", f"{found.size / 1e6:.2f} MB", card.headline))
+    if markdown:
+        print("\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * 4, *rows[1:])))
+        return
+    table = Table(*rows[0], box=None)
+    for row in rows[1:]:
+        table.add_row(*row)
     console.print(table)
 
 

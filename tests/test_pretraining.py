@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_ae
+import keras_ae.cli
 from keras_ae.saving import architecture
 
 
@@ -47,3 +48,9 @@ def test_every_recipe_says_what_its_model_is_for(recipe):
     assert set(models) == set(recipe.USE)
     assert set(sets) == set(recipe.LIMITS)
     assert set(models) <= set(keras_ae.list_models())
+
+
+def test_the_readme_has_the_table_of_weights(request, capsys):
+    keras_ae.cli.weights(markdown=True)
+    table = capsys.readouterr().out
+    assert table in (request.config.rootpath / "README.md").read_text()

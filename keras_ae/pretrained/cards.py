@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 FORMAT = 1
+HEADLINES = ("bits_per_dim", "iw_nll", "si_sdr_0db", "psnr_0.25")  # The first that a card has.
 REQUIRED = ("name", "model", "dataset", "spec", "weights", "parameters", "storage")
 
 
@@ -55,8 +56,10 @@ class Card(Mapping):
 
     @property
     def headline(self) -> str:
-        """The first of the numbers, in words: "mse 0.00301 ± 0.00002"; empty where there are none."""
-        return next((f"{name} {_number(number)}" for name, number in self.get("numbers", {}).items()), "")
+        """The number that says most of such a model, in words: "mse 0.00301 ± 0.00002"; empty where there are none."""
+        numbers = self.get("numbers", {})
+        name = next((name for name in (*HEADLINES, *numbers) if name in numbers), None)
+        return f"{name} {_number(numbers[name])}" if name else ""
 
     def _title(self) -> str:
         weights = self._weights or "path/of/this/folder"
