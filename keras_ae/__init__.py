@@ -6,13 +6,17 @@
     model.fit(images, epochs=10)
     codes, pictures = model.encode(images), model.sample(16)
 
-`list_models()` names the models; `spec(name)` shows one as a table of rows; `datasets.load(name)` brings data.
+    model = keras_ae.build("conv_vae", weights="mnist")  # pretrained
+
+`list_models()` names the models; `spec(name)` shows one as a table of rows; `list_weights()` names pretrained weights,
+and `card(name)` says what they are; `datasets.load(name)` brings data.
 """
 
 from importlib import import_module
 
 from keras_ae import models
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.pretrained import card, list_weights
 from keras_ae.registry import build, describe, list_models, register, register_type, spec
 from keras_ae.rows import (
     Activation,

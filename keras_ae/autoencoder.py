@@ -41,14 +41,17 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         spec: the table that the model is built from.
         seed: fixes initial weights and random layers on one backend; None takes them from Python's `random`.
         dtype: Keras dtype policy of the hidden layers, such as "mixed_bfloat16"; None means Keras' global policy.
+        draw: False leaves kernels at 0, for weights that are loaded next.
     """
 
     terms: tuple[str, ...] = ("nll",)
     samples_code = False
 
-    def __init__(self, spec: Spec, *, seed: int | None = None, name: str | None = None, dtype=None, trainable=True):
+    def __init__(
+        self, spec: Spec, *, seed: int | None = None, name: str | None = None, dtype=None, trainable=True, draw=True
+    ):
         policy = keras.dtype_policies.get(dtype)
-        parts = build_parts(spec, seed=seed, dtype=policy)
+        parts = build_parts(spec, seed=seed, dtype=policy, draw=draw)
         x = keras.Input(spec.input_shape, name="x")
         x_hat = parts.likelihood(parts.decoder(parts.latent(parts.encoder(x))))
         super().__init__(inputs=x, outputs=x_hat, name=name or spec.model, trainable=trainable)

@@ -47,6 +47,14 @@ _BY_RANK = {
 }
 
 
+class Blank(keras.initializers.GlorotUniform):
+    """Zeros from NumPy for kernels whose weights are loaded next: JAX would compile a draw for every shape."""
+
+    def __call__(self, shape, dtype=None, **options):
+        """Return zeros of that shape."""
+        return np.zeros(shape, dtype)
+
+
 @dataclass(frozen=True)
 class Maker:
     """Makes the layers of one part, numbered in order: names stay the same from run to run, seeds follow one seed."""
@@ -54,6 +62,7 @@ class Maker:
     seeds: np.random.Generator
     numbers: count
     dtype: object
+    draw: bool = True
 
     def seed(self) -> int:
         """Return the next seed."""
@@ -64,8 +73,8 @@ class Maker:
         return kind(*args, name=f"{name}_{next(self.numbers)}", dtype=self.dtype, **kwargs)
 
     def weighted(self, kind: type, *args, name: str, **kwargs):
-        """Return a layer whose kernel is drawn by Glorot & Bengio 2010 from the next seed."""
-        kernel = keras.initializers.GlorotUniform(seed=self.seed())
+        """Return a layer whose kernel is drawn by Glorot & Bengio 2010 from the next seed, or left blank."""
+        kernel = (keras.initializers.GlorotUniform if self.draw else Blank)(seed=self.seed())
         return self.layer(kind, *args, name=name, kernel_initializer=kernel, **kwargs)
 
 
@@ -81,7 +90,7 @@ class Parts:
     prior: keras.layers.Layer | None
 
 
-def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
+def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool = True) -> Parts:
     """Build encoder, latent layer, decoder, likelihood and corruption of a spec.
 
     Args:
@@ -89,16 +98,22 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None) -> Parts:
         seed: fixes initial weights and random layers on one backend; None draws it from Python's `random`, which
             `keras.utils.set_random_seed` seeds.
         dtype: Keras dtype policy of the hidden layers; code and decoder output are always float32.
+        draw: False leaves kernels at 0, for weights that are loaded next; all other draws stay as they are.
     """
     seeds = np.random.default_rng(random.randint(1, 2**31 - 1) if seed is None else seed)
-    return Parts(
-        encoder=_encoder(spec, Maker(seeds, count(), dtype)),
+    parts = Parts(
+        encoder=_encoder(spec, Maker(seeds, count(), dtype, draw)),
         latent=_latent_layer(spec.latent, int(seeds.integers(2**31))),
-        decoder=_decoder(spec, Maker(seeds, count(), dtype)),
+        decoder=_decoder(spec, Maker(seeds, count(), dtype, draw)),
         likelihood=likelihood_layer(spec.likelihood),
         corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
-        prior=_prior_layer(spec.latent, seeds) if isinstance(spec.latent, Gaussian) else None,
+        prior=_prior_layer(spec.latent, seeds, draw) if isinstance(spec.latent, Gaussian) else None,
     )
+    for layer in (*parts.encoder.layers, *parts.decoder.layers):
+        blank = getattr(layer, "kernel_initializer", None)
+        if isinstance(blank, Blank):  # A copy of the layer, or a file of it, draws as any other.
+            layer.kernel_initializer = keras.initializers.GlorotUniform(seed=blank.seed)
+    return parts
 
 
 def _encoder(spec: Spec, make: Maker) -> keras.Model:
@@ -225,11 +240,12 @@ def _latent_layer(latent: Row, seed: int) -> keras.layers.Layer:
     return Sampling(seed, **options) if isinstance(latent, Gaussian) else Code(**options)
 
 
-def _prior_layer(latent: Gaussian, seeds: np.random.Generator) -> keras.layers.Layer:
+def _prior_layer(latent: Gaussian, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer:
     options = {"dtype": "float32", "name": "prior"}
     if latent.prior is None:
         return StandardNormal(**options)
-    return MixtureOfGaussians(latent.prior.components, latent.latent_dim, int(seeds.integers(2**31)), **options)
+    seed = int(seeds.integers(2**31))
+    return MixtureOfGaussians(latent.prior.components, latent.latent_dim, seed, draw=draw, **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

@@ -1,8 +1,9 @@
-"""The command line: `keras-ae list | show | train | evaluate | sample | reconstruct | plot`."""
+"""The command line: `keras-ae list | show | weights | card | train | evaluate | sample | reconstruct | plot`."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,29 @@ def show(
     print(keras_ae.describe(name))
     print()
     print(spec)
+
+
+@app.command()
+def weights(pattern: Annotated[str, typer.Argument(help='Shell-style, such as "conv_*" or "*/mnist".')] = "*") -> None:
+    """List the pretrained weights that ship with the package."""
+    names = keras_ae.list_weights(pattern)
+    if not names:
+        print(f"No pretrained weights are called {pattern}.")
+        return
+    table = Table("name", "parameters", "size", "on test", box=None)
+    for name in names:
+        found = keras_ae.pretrained.find(name)
+        card = found.card()
+        table.add_row(name, f"{card['parameters']:,}", f"{found.size / 1e6:.2f} MB", card.headline)
+    console.print(table)
+
+
+@app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="A name of `keras-ae weights`, a folder, or hf://user/repo.")],
+) -> None:
+    """Print the card of pretrained weights: data, protocol, numbers, how they were made."""
+    print(keras_ae.card(name), end="")
 
 
 @app.command()
@@ -172,23 +196,25 @@ def recipe(model: str, dataset: str, **settings) -> None:
         found = keras_ae.runs.Settings(model, dataset, seed=seed, **few, **settings)
         run_and_report(found, out, resume=resume)
 
-    with _mendable():
+    with mendable():
         typer.run(command)
 
 
 def run_and_report(
-    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto"
+    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto", spec=None
 ) -> dict | None:
     """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
 
-    Of several processes the chief alone prints, tests and returns numbers; the others return None.
+    Of several processes the chief alone prints, tests and returns numbers; the others return None. `spec` is the model
+    of a new run where it is another than the one that `settings.model` names.
 
     Raises:
         typer.Exit: with code 130 after Ctrl-C; the folder then holds all that was done.
     """
     with keras_ae.distribute(distribute) as together:
         console.quiet = not together.chief
-        run, data = (keras_ae.runs.resume if resume else keras_ae.runs.start)(settings, folder)
+        start = keras_ae.runs.resume if resume else partial(keras_ae.runs.start, spec=spec)
+        run, data = start(settings, folder)
         console.print(f"{settings.model} on {data!r}\nrun folder: {run.folder}", highlight=False)
         if together.kind != "none":
             console.print(f"{together.kind}: {together.count} process(es), {together.replicas} device(s)")
@@ -240,16 +266,16 @@ def _overrides(options: list[str] | None) -> dict:
 
 
 @contextmanager
-def _mendable() -> Iterator[None]:
+def mendable() -> Iterator[None]:
     """Turn what the user can mend into one line and exit code 1, instead of a traceback."""
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(1) from None
 
 
 def main() -> None:
     """Run the command line."""
-    with _mendable():
+    with mendable():
         app()

@@ -62,7 +62,7 @@ def _of_code(model: Autoencoder, z: np.ndarray, result: dict) -> dict:
     elbo = -(result["nll"] + result["kl"])
     found = {"elbo": elbo, "active_units": metrics.active_units(z), "latent_dim": model.spec.latent_dim}
     if isinstance(model.spec.likelihood, DiscretizedLogistic):
-        found["bits_per_dim"] = -elbo / (math.prod(model.spec.input_shape) * math.log(2))
+        found["bits_per_dim"] = metrics.bits_per_dim(-elbo, model.spec.input_shape)
     return found
 
 

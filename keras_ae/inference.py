@@ -59,9 +59,7 @@ class Inference:
             raise ValueError("This model has no corruption. Build a denoising_ae, or give the spec corruption=....")
         x = self._checked(x)
         starts = range(0, len(x), batch_size)
-        pieces = [
-            self.corruption(scaled(x[start : start + batch_size]), seed=_seed_at(seed, start)) for start in starts
-        ]
+        pieces = [self.corruption(scaled(x[start : start + batch_size]), seed=seed_at(seed, start)) for start in starts]
         return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
 
     def reconstruction_error(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
@@ -90,6 +88,25 @@ class Inference:
         if not self.is_variational:
             return -self.reconstruction_error(x, kind="nll", batch_size=batch_size)
         return np.concatenate([logs.mean(axis=0) for logs in self._log_weights(x, num_samples, seed)])
+
+    def elbo_terms(self, x, *, num_samples: int = 1, seed: int = 0, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Return the terms of -ELBO in nats, `nll` and `kl`, each (n,): those of training, at beta = 1.
+
+        Both are averaged over `num_samples` codes drawn from the posterior; noise is drawn along x, as in
+        `score_samples`. Like it, this is the objective's own: the KL is in closed form where the objective has one.
+
+        Raises:
+            ValueError: the model is not variational, or num_samples < 1.
+        """
+        self._require_variational("elbo_terms")
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        x, rng, totals = self._checked(x), np.random.default_rng(seed), {"nll": 0.0, "kl": 0.0}
+        for _ in range(num_samples):
+            noise = rng.standard_normal((len(x), self.spec.latent_dim), dtype="float32")
+            terms = self._batched("elbo_terms", self._elbo_terms, x, noise, batch_size=batch_size)
+            totals = {name: total + terms[name].astype("float64") for name, total in totals.items()}
+        return {name: total / num_samples for name, total in totals.items()}
 
     def log_likelihood(self, x, *, num_samples: int = 5000, seed: int = 0) -> np.ndarray:
         """Return log p(x) in nats by importance sampling: (n, *input_shape) -> (n,), in constant memory.
@@ -166,6 +183,14 @@ class Inference:
     def _nll(self, x):
         return self.likelihood.nll(x, self.decoder(self._encode(x), training=False))
 
+    def _elbo_terms(self, x, noise):
+        """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
+        parameters = self._posterior(x)
+        z = parameters["z_mean"] + ops.exp(0.5 * parameters["z_log_var"]) * noise
+        x_logits = ops.cast(self.decoder(z, training=False), "float32")
+        terms = self.objective(x, {**parameters, "z": z, "x_logits": x_logits})
+        return {name: terms[name] for name in ("nll", "kl")}
+
     def _log_weight(self, x, noise):
         """log p(x|z) + log p(z) - log q(z|x): (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
         parameters = self._posterior(x)
@@ -221,7 +246,7 @@ class Inference:
         return _map(lambda *outs: np.concatenate(outs), *pieces)
 
 
-def _seed_at(seed: int, start: int) -> int:
+def seed_at(seed: int, start: int) -> int:
     """Return the seed of a batch that begins at sample `start`, unlike those of other seeds and other batches."""
     return int(np.random.SeedSequence([seed, start]).generate_state(1)[0] >> 1)
 

@@ -32,12 +32,13 @@ class StandardNormal(keras.layers.Layer):
 class MixtureOfGaussians(keras.layers.Layer):
     """A mixture of diagonal Gaussians whose means, variances and weights are learned (Tomczak & Welling 2018).
 
-    It starts as near to N(0, I) as a mixture comes whose components differ: half of the variance is between their means.
+    It starts near N(0, I), with half of the variance between the means of its components; without `draw` its means
+    start at 0, for weights that are loaded next.
     """
 
-    def __init__(self, components: int, latent_dim: int, seed: int | None = None, **kwargs):
+    def __init__(self, components: int, latent_dim: int, seed: int | None = None, *, draw: bool = True, **kwargs):
         super().__init__(**kwargs)
-        means = keras.initializers.RandomNormal(stddev=math.sqrt(0.5), seed=seed)
+        means = keras.initializers.RandomNormal(stddev=math.sqrt(0.5), seed=seed) if draw else "zeros"
         spread = keras.initializers.Constant(unbounded(math.log(0.5), COMPONENT_LIMIT))
         self.means = self.add_weight(shape=(components, latent_dim), initializer=means, name="means")
         self.log_vars = self.add_weight(shape=(components, latent_dim), initializer=spread, name="log_vars")
@@ -63,8 +64,10 @@ class MixtureOfGaussians(keras.layers.Layer):
 
     def draw(self, n: int, latent_dim: int, rng: np.random.Generator) -> np.ndarray:
         """Return draws of z, (n, latent_dim) float32, the same on every backend."""
-        weights = np.asarray(ops.convert_to_numpy(ops.softmax(self.logits)), dtype="float64")
+        # In NumPy: JAX would compile each operation for a few draws.
+        logits = np.asarray(ops.convert_to_numpy(self.logits), dtype="float64")
+        weights = np.exp(logits - logits.max())
         chosen = rng.choice(len(weights), size=n, p=weights / weights.sum())
-        log_vars = ops.convert_to_numpy(bounded(ops.convert_to_tensor(self.log_vars), COMPONENT_LIMIT))[chosen]
+        log_vars = COMPONENT_LIMIT * np.tanh(ops.convert_to_numpy(self.log_vars)[chosen] / COMPONENT_LIMIT)
         noise = rng.standard_normal((n, latent_dim), dtype="float32")
         return ops.convert_to_numpy(self.means)[chosen] + np.exp(0.5 * log_vars) * noise

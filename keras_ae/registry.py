@@ -1,12 +1,14 @@
-"""Names to specs and specs to models: `register`, `register_type`, `build`, `list_models`."""
+"""Names to specs and specs to models: `register`, `register_type`, `register_opener`, `build`, `list_models`."""
 
 import difflib
 import inspect
+import os
 from collections.abc import Callable
 from fnmatch import fnmatch
 
 _SPECS: dict[str, Callable] = {}
 _TYPES: dict[str, type] = {}
+_OPENERS: dict[str, Callable] = {}
 
 
 def register(name: str) -> Callable:
@@ -29,6 +31,12 @@ def register_type(name: str) -> Callable:
     return decorate
 
 
+def register_opener(function: Callable) -> Callable:
+    """Decorate what `build` asks for weights: `(model, weights, overrides) -> (spec, load)`; `load` fills the model."""
+    _OPENERS["weights"] = function
+    return function
+
+
 def list_models(pattern: str = "*") -> list[str]:
     """Return the names that `build` knows and that match the shell-style `pattern`, sorted."""
     return sorted(name for name in _SPECS if fnmatch(name, pattern))
@@ -49,17 +57,22 @@ def spec(name: str, **overrides):
     Raises:
         ValueError: an unknown name (the nearest is suggested) or an override that this model does not have.
     """
-    function = _found(name, _SPECS, "model")
-    known = list(inspect.signature(function).parameters)
+    check_options(name, overrides)
+    return _SPECS[name](**overrides)
+
+
+def check_options(name: str, overrides: dict) -> None:
+    """Raise a `ValueError` where the model called `name` is unknown or does not take one of `overrides`."""
+    known = list(inspect.signature(_found(name, _SPECS, "model")).parameters)
     for key in overrides:
         if key not in known:
             raise ValueError(f"Model {name!r} has no option {key!r}. It takes {', '.join(known)}.")
-    return function(**overrides)
 
 
 def build(
     model,
     *,
+    weights: str | os.PathLike | None = None,
     optimizer=None,
     seed: int | None = None,
     dtype: str | None = None,
@@ -70,33 +83,46 @@ def build(
 
     Args:
         model: a name of `list_models()`, or a `Spec` of your own.
+        weights: pretrained weights to start from: a data set's name, of which `keras_ae.list_weights()` has those that
+            ship with the package, a folder of the same shape, or "hf://user/repo". The spec is then the one stored with
+            them; None draws initial weights.
         optimizer: a Keras optimiser or its name; Adam with learning rate 1e-3 unless told otherwise.
         seed: fixes the initial weights and every draw of the model on one backend; None takes them from Keras' global
             random state (`keras.utils.set_random_seed`).
         dtype: Keras dtype policy of the hidden layers, such as "mixed_bfloat16"; None means Keras' global policy.
         jit_compile: compile the step with XLA; None takes the faster choice measured for the backend.
-        **overrides: arguments of the named model, such as `input_shape=(64, 64, 3)`, `latent_dim=64`.
+        **overrides: arguments of the named model, such as `input_shape=(64, 64, 3)`, `latent_dim=64`. Beside weights
+            they must be those of the weights, but for `beta` and the `strength` of sparsity, which may be others.
 
     Returns:
         A compiled `keras_ae.Autoencoder`.
 
     Raises:
-        ValueError: an unknown name or option, or (as `SpecError`) a spec that cannot be built.
+        ValueError: an unknown name or option, or (as `SpecError`) a spec that cannot be built; weights that are
+            unknown or damaged, or do not fit the model or an option.
+        FileNotFoundError: the folder of the weights, or a file in it, is missing.
 
     Example:
 
         model = keras_ae.build("conv_vae", latent_dim=2, seed=0)
         model.fit(images, epochs=10)
     """
+    load = None
     if isinstance(model, str):
-        model = spec(model, **overrides)
+        if weights is None:
+            model = spec(model, **overrides)
     elif overrides:
         raise ValueError(
             f"build(spec) takes no further options, got {', '.join(overrides)}. "
             "Change the spec itself: dataclasses.replace(spec, ...)."
         )
-    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype)
+    if weights is not None:
+        model, load = _OPENERS["weights"](model, weights, overrides)
+    options = {} if load is None else {"draw": False}
+    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype, **options)
     autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
+    if load is not None:
+        load(autoencoder)
     return autoencoder
 
 

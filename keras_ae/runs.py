@@ -33,6 +33,7 @@ from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import workers
 
 SMOKE_SAMPLES = 256
+PICTURES = 50  # Of a kind in a run, at most: one every few epochs of a long one.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -300,13 +301,13 @@ class Run:
 
     def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
         x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
-        folder = self.pictures / "epochs"
+        options = {"folder": self.pictures / "epochs", "every": math.ceil(self.settings.epochs / PICTURES)}
         normal = isinstance(self.spec.latent, Gaussian) and self.spec.latent.prior is None
         watch = [callbacks.CollapseMonitor(x)] if normal else []
         return [
             *watch,
-            callbacks.ReconstructionVisualizer(x, folder=folder),
-            callbacks.LatentVisualizer(x, labels, folder=folder),
+            callbacks.ReconstructionVisualizer(x, **options),
+            callbacks.LatentVisualizer(x, labels, **options),
         ]
 
     def _best_checkpoint(self) -> keras.callbacks.ModelCheckpoint:

@@ -87,8 +87,8 @@ class Saving:
     def load_weights(self, filepath, **options) -> None:
         """Load weights from `.weights.h5`, written on any backend; after a failure the model is as it was.
 
-        The optimiser's state is loaded where the optimiser is built (Keras' BackupAndRestore builds it); a model fresh
-        from `build` starts its optimiser anew.
+        The optimiser's state is loaded where the file has one and the optimiser is built, as Keras' BackupAndRestore
+        builds it; a model fresh from `build` starts its optimiser anew.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -97,9 +97,9 @@ class Saving:
         """
         if not os.path.exists(filepath):
             raise FileNotFoundError(f"There is no weights file {filepath}.")
-        if str(filepath).endswith(".weights.h5"):
-            self._check_spec_of(filepath)
         resumes = self.compiled and self.optimizer.built
+        if str(filepath).endswith(".weights.h5"):
+            resumes = self._check_spec_of(filepath) and resumes
         variables = [*self.variables, *self.optimizer.variables] if resumes else self.variables
         if self.compiled and not resumes:
             options["objects_to_skip"] = [*options.get("objects_to_skip", ()), self.optimizer]
@@ -111,14 +111,16 @@ class Saving:
                 variable.assign(value)
             raise
 
-    def _check_spec_of(self, filepath) -> None:
+    def _check_spec_of(self, filepath) -> bool:
+        """Refuse the weights of another spec; return whether an optimiser's state is with them."""
         try:
             with h5py.File(filepath) as file:
                 stored = file["vars"]["spec"][()] if "spec" in file.get("vars", {}) else None
+                with_optimizer = "optimizer" in file
         except OSError as error:
             raise OSError(f"{filepath} is truncated or no weights file ({error}). Copy or train it again.") from error
         if stored is None:
-            return
+            return with_optimizer
         theirs, ours = (_architecture(spec) for spec in (Spec.from_json(stored.tobytes().decode()), self.spec))
         for part, own in ours.items():
             if theirs[part] != own:
@@ -126,6 +128,7 @@ class Saving:
                     f"The weights in {filepath} are of another spec: {part} is {theirs[part]} there and {own} here. "
                     "Build the model from the spec.json that belongs to them."
                 )
+        return with_optimizer
 
     def save_own_variables(self, store) -> None:
         """Keep the spec, which says what the weights are for, where schedules are, and every random generator."""

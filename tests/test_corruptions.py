@@ -11,11 +11,18 @@ from keras_ae import GaussianNoise, Masking, SaltAndPepper, Spec, Vector
 from keras_ae.corruptions import Corrupt, corrupt
 
 X = np.random.default_rng(0).uniform(0.2, 0.8, (200, 10, 10)).astype("float32")
-ROWS = [GaussianNoise(0.3), SaltAndPepper(0.4), Masking(0.25)]
+ROWS = [GaussianNoise(0.3), SaltAndPepper(0.4), Masking(0.25), GaussianNoise(0.3, low=0.1)]
 
 
 def corrupted(row, seed=3):
     return ops.convert_to_numpy(corrupt(row, ops.convert_to_tensor(X), seed))
+
+
+def test_noise_of_a_range_is_normal_with_a_sigma_of_each_sample_own():
+    noise = corrupted(GaussianNoise(0.4, low=0.1)) - X
+    sigmas = noise.std(axis=(1, 2), ddof=1)  # Within 15 % of the sigma that was drawn, by its standard error of 7 %.
+    assert stats.kstest(sigmas, stats.uniform(0.1, 0.3).cdf).pvalue > 1e-4
+    assert stats.kstest((noise / sigmas[:, None, None]).ravel(), stats.norm.cdf).pvalue > 1e-4
 
 
 def chance_of(count, rate):
@@ -60,4 +67,4 @@ def test_a_model_corrupts_in_float32_under_mixed_precision(row):
     x = model.corrupt(X)
     assert x.dtype == np.float32
     kept = x == X
-    assert row == ROWS[0] or kept.mean() > 0.5  # In float16 no value would be kept.
+    assert isinstance(row, GaussianNoise) or kept.mean() > 0.5  # In float16 no value would be kept.

@@ -42,6 +42,7 @@ FLOORS = {
     "callbacks": 6,  # Schedules and pictures during training.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
+    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "runs": 7,  # A model trained on a data set, in a folder.
     "__init__": 8,  # The public names.
     "cli": 9,  # The command line.

@@ -42,6 +42,55 @@ def test_psnr_refuses_a_range_that_is_not_positive(data_range):
         metrics.psnr(X, X, data_range=data_range)
 
 
+PICTURES = RNG.uniform(size=(5, 17, 14, 3))
+
+
+def test_ssim_equals_scikit_image():
+    compare = pytest.importorskip("skimage.metrics", reason="scikit-image is not installed").structural_similarity
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": -1}
+    for scale, noise in ((1.0, 0.05), (1.0, 0.5), (255.0, 20.0)):
+        x = scale * PICTURES
+        y = x + RNG.normal(0, noise, x.shape)
+        expected = [compare(a, b, data_range=scale, **options) for a, b in zip(x, y, strict=True)]
+        np.testing.assert_allclose(metrics.ssim(x, y, data_range=scale), expected, atol=1e-6)
+        grey = [
+            compare(a, b, data_range=scale, **options | {"channel_axis": None})
+            for a, b in zip(x[..., 0], y[..., 0], strict=True)
+        ]
+        np.testing.assert_allclose(metrics.ssim(x[..., :1], y[..., :1], data_range=scale), grey, atol=1e-6)
+
+
+def test_ssim_of_equal_pictures_is_one_and_of_constant_ones_that_of_their_luminance():
+    np.testing.assert_allclose(metrics.ssim(PICTURES, PICTURES), 1)
+    a, b = np.full((1, 11, 11, 1), 0.2), np.full((1, 11, 11, 1), 0.6)
+    np.testing.assert_allclose(metrics.ssim(a, b), (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4))
+
+
+def test_ssim_is_the_same_in_pieces():
+    x = RNG.uniform(size=(1030, 11, 11, 1))
+    y = x[::-1]
+    np.testing.assert_allclose(metrics.ssim(x, y)[[0, 600, 1029]], metrics.ssim(x[[0, 600, 1029]], y[[0, 600, 1029]]))
+
+
+@pytest.mark.parametrize(
+    ("x", "x_hat", "data_range", "words"),
+    [
+        (PICTURES, PICTURES[:2], 1, "same shape"),
+        (PICTURES[:, :10], PICTURES[:, :10], 1, "sides of at least 11"),
+        (PICTURES[0], PICTURES[0], 1, "must hold pictures"),
+        (PICTURES, PICTURES, 0, "data_range must be positive"),
+        (PICTURES, np.full_like(PICTURES, np.inf), 1, "finite"),
+    ],
+)
+def test_ssim_refuses(x, x_hat, data_range, words):
+    with pytest.raises(ValueError, match=words):
+        metrics.ssim(x, x_hat, data_range=data_range)
+
+
+def test_bits_per_dim_of_fair_coins_is_one():
+    assert metrics.bits_per_dim(12 * np.log(2), (2, 3, 2)) == pytest.approx(1)
+
+
 def test_explained_variance_of_the_mean_is_zero_and_of_the_data_is_one():
     mean = np.broadcast_to(X.mean(axis=0), X.shape)
     assert metrics.explained_variance(X, mean) == pytest.approx(0, abs=1e-6)

@@ -7,11 +7,14 @@ from keras_ae.metrics.latents import (
     latent_variance,
     posterior_collapse,
 )
+from keras_ae.metrics.likelihood import bits_per_dim
 from keras_ae.metrics.reconstruction import explained_variance, mean_absolute_error, mean_squared_error, psnr
+from keras_ae.metrics.structure import ssim
 
 __all__ = [
     "PosteriorReport",
     "active_units",
+    "bits_per_dim",
     "explained_variance",
     "kl_per_dimension",
     "latent_variance",
@@ -19,4 +22,5 @@ __all__ = [
     "mean_squared_error",
     "posterior_collapse",
     "psnr",
+    "ssim",
 ]

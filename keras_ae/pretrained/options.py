@@ -1,0 +1,60 @@
+"""Options of a named model beside pretrained weights: those of the objective may change, the others must fit."""
+
+from dataclasses import fields, replace
+
+from keras_ae import registry
+from keras_ae.rows import CORRUPTIONS, LIKELIHOODS, Corruption, Row
+from keras_ae.spec import Spec
+
+
+def fitted(stored: Spec, model: str, overrides: dict, weights: str) -> Spec:
+    """Return the stored spec with the weights of the objective (`beta`, `strength` of sparsity) that were asked for.
+
+    None stands for whatever the weights have.
+
+    Args:
+        stored: the spec of the weights.
+        model: the name of the model, whose options are checked.
+        overrides: options by name.
+        weights: what the user called the weights, for messages.
+
+    Raises:
+        ValueError: an unknown option, or one that differs from what the weights were trained with.
+    """
+    if model in registry.list_models():
+        registry.check_options(model, overrides)
+    spec = stored
+    for key, value in overrides.items():
+        if key in stored.latent.scheduled:
+            spec = spec if value is None else replace(spec, latent=replace(spec.latent, **{key: value}))
+            continue
+        own = _stored(stored, key)
+        if value is not None and value != own and not _means(stored, key, value):
+            resize = "resize the images, " if key == "input_shape" else ""
+            raise ValueError(
+                f"The weights {weights} are for {key} {_shown(own)}, got {_shown(value)}. "
+                f"Leave it out, {resize}or build without weights."
+            )
+    return spec
+
+
+def _stored(spec: Spec, key: str):
+    """Return what the stored spec has for an option of a named model; None where it has no such thing."""
+    if key == "strength" and spec.corruption is not None:
+        return getattr(spec.corruption, fields(spec.corruption)[0].name)
+    if key == "likelihood":
+        return next((name for name, row in LIKELIHOODS.items() if row == spec.likelihood), spec.likelihood)
+    return getattr(spec, key) if hasattr(spec, key) else getattr(spec.latent, key, None)
+
+
+def _means(spec: Spec, key: str, value) -> bool:
+    """Return whether `value` is another way to write what the spec has: a list of sides, the name of a row."""
+    if key == "input_shape":
+        return isinstance(value, list) and tuple(value) == spec.input_shape
+    if key == "likelihood":
+        return value == spec.likelihood
+    return key == "corruption" and not isinstance(value, Corruption) and type(spec.corruption) is CORRUPTIONS.get(value)
+
+
+def _shown(value) -> str:
+    return str(value) if isinstance(value, Row) else repr(value)
