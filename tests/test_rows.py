@@ -30,6 +30,7 @@ from keras_ae import (
     Sparse,
     Spec,
     SpecError,
+    SpectralNoise,
     Upsample,
     Vector,
 )
@@ -83,6 +84,7 @@ ALL_ROWS = [
     GaussianNoise(0.4, low=0.1),
     SaltAndPepper(0.2),
     Masking(0.3),
+    SpectralNoise((0.0, 10.0), (0.0, 3.0)),
     keras_ae.Laplace(0.5),
     keras_ae.DiscretizedLogistic(16),
     *LIKELIHOODS.values(),
