@@ -32,6 +32,7 @@ from keras_ae import (
     Spec,
     SpectralNoise,
     Vector,
+    audio,
     cli,
     evaluation,
     pretrained,
@@ -223,7 +224,10 @@ LIMITS = {
 
 
 def pack(run: runs.Run, shelf: Path) -> Card:
-    """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures."""
+    """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures.
+
+    Of a model of speech, ten test recordings go to `wavs/` of the run: clean, noisy and denoised.
+    """
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
     backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     folder = shelf / f"{settings.model}-{data.name}"
@@ -235,6 +239,8 @@ def pack(run: runs.Run, shelf: Path) -> Card:
     pictures = [evaluation.draw_reconstructions(packed, data.test, folder)]
     if packed.is_variational:
         pictures.append(evaluation.draw_samples(packed, folder))
+    if isinstance(packed.spec.corruption, SpectralNoise):
+        audio.write_examples(packed, data.test, run.folder / "wavs")
     few = {"num_samples": 50, "images": 20} if settings.smoke else PROTOCOLS.get(f"{settings.model}/{data.name}", {})
     card = pretrained.write_card(
         folder,
