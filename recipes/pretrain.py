@@ -160,7 +160,9 @@ RECIPES = {
     "ae/cifar10": Recipe(dense_spec(COLOUR, Vector(128), "gaussian", widths=(256,)), 30, STEADY),
     "conv_ae/mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
     "conv_ae/fashion_mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
-    "conv_ae/cifar10": Recipe(around_pixels(COLOUR, Vector(128), "gaussian", filters=48), 8, STEADY | HALF),
+    "conv_ae/cifar10": Recipe(
+        around_pixels(COLOUR, Vector(128), "gaussian", filters=48), 16, STEADY | HALF | {"learning_rate": 2e-3}
+    ),
     "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
     "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
     "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 5, STEADY | HALF),
