@@ -118,6 +118,23 @@ def denoising_spec(shape, corruption, *, filters=48, blocks=2) -> Spec:
     return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
 
 
+def trunk_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
+    """Return residual rows at half the side on a linear trunk, along which what needs no denoising passes unchanged."""
+    sides = (shape[0] // 2, shape[1] // 2)
+    encoder = (
+        Conv(filters, kernel=4, stride=2, activation="linear"),
+        *[residual(filters)] * blocks,
+        Flatten(),
+    )
+    decoder = (
+        Reshape((*sides, filters)),
+        *[residual(filters)] * blocks,
+        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
+    )
+    code = Identity(sides[0] * sides[1] * filters)
+    return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
+
+
 def speech_denoising_spec(shape, corruption) -> Spec:
     """Return convolutions at half and at a quarter of the sides, with a code that keeps its places."""
     sides, filters = (shape[0] // 4, shape[1] // 4), 64
@@ -164,8 +181,8 @@ RECIPES = {
         around_pixels(COLOUR, Vector(128), "gaussian", filters=48), 16, STEADY | HALF | {"learning_rate": 2e-3}
     ),
     "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
-    "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
-    "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 5, STEADY | HALF),
+    "conv_denoising_ae/fashion_mnist": Recipe(trunk_spec(GREY, NOISE), 6, STEADY | HALF),
+    "conv_denoising_ae/cifar10": Recipe(trunk_spec(COLOUR, NOISE), 6, STEADY | HALF),
     "conv_denoising_ae/spoken_digit": Recipe(
         speech_denoising_spec(SPEECH, SpectralNoise((-5.0, 20.0))),
         30,

@@ -464,6 +464,22 @@ def test_where_float16_does_not_hold_float32_is_stored(factors, tmp_path):
     np.testing.assert_array_equal(again.reconstruct(x), model.reconstruct(x))
 
 
+def test_the_large_kernels_are_halved_where_the_small_ones_cannot_be(tmp_path):
+    spec = keras_ae.Spec((8,), (Dense(32, "linear"),), Vector(4), "gaussian", decoder=(Dense(8, "linear"),))
+    model = keras_ae.build(spec, seed=0)
+    first, code, last = (variable for variable in model.trainable_variables if len(variable.shape) == 2)
+    first.assign(np.eye(8, 32))
+    code.assign(np.eye(32, 4))
+    last.assign(40.016 * np.eye(4, 8))  # Which float16 makes 40.03125.
+    x = np.random.default_rng(0).random((8, 8), dtype="float32")
+    assert pack(model, tmp_path, check=x) == "float16"
+    kinds = {}
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        file.visititems(lambda _, node: kinds.update({node.shape: node.dtype}) if hasattr(node, "shape") else None)
+    assert kinds[(8, 32)] == "float16"
+    assert kinds[(4, 8)] == "float32"
+
+
 def test_float32_is_stored_where_it_is_asked_for(original, tmp_path):
     assert pack(original, tmp_path, storage="float32") == "float32"
     fresh = keras_ae.build(SPEC, seed=5)

@@ -31,12 +31,13 @@ def pack(
     Args:
         model: the trained model; it is left as it is.
         folder: where to write; made where it does not exist.
-        check: samples, (n, *input_shape), whose reconstructions from float16 must be within 1e-3 of the model's own;
-            float32 is stored where they are not. Needed for float16.
+        check: samples, (n, *input_shape), whose reconstructions from float16 must be within 1e-3 of the model's own.
+            Where they are not, the smaller half of the kernels is stored as float32, then half of the rest, and so on.
+            Needed for float16.
         storage: "float16" or "float32".
 
     Returns:
-        The storage that was used.
+        The storage that was used: "float16" where any kernel is stored so.
 
     Raises:
         ValueError: an unknown storage, or float16 without samples to check it on.
@@ -50,12 +51,13 @@ def pack(
     with replacing(folder / WEIGHTS) as temporary:
         model.save_weights(temporary)
         whole = temporary.read_bytes()
-        temporary.write_bytes(_repacked(whole, spec, storage))
-        if storage == "float16" and not _holds(model, spec, temporary, check):
-            storage = "float32"
-            temporary.write_bytes(_repacked(whole, spec, storage))
+        halved = _kernels(whole) if storage == "float16" else []
+        temporary.write_bytes(_repacked(whole, spec, halved))
+        while halved and not _holds(model, spec, temporary, check):
+            halved = halved[: len(halved) // 2]
+            temporary.write_bytes(_repacked(whole, spec, halved))
     _write(folder / SPEC, spec.to_json() + "\n")
-    return storage
+    return "float16" if halved else "float32"
 
 
 def write_card(folder: str | os.PathLike, facts: dict) -> Card:
@@ -124,13 +126,34 @@ def _at_rest(model: Autoencoder) -> Spec:
     )
 
 
-def _repacked(weights: bytes, spec: Spec, storage: str) -> bytes:
-    """Return a weights file with what a model needs that is loaded, its kernels stored as `storage`."""
+def _kernels(weights: bytes) -> list[str]:
+    """Return the names of the arrays of two axes and more in a weights file, the largest first.
+
+    Biases are left out: they are few, and count most.
+    """
+    sizes = {}
+
+    def note(name: str, node) -> None:
+        if _is_kept(name) and isinstance(node, h5py.Dataset) and node.ndim > 1 and node.dtype.kind == "f":
+            sizes[name] = node.size
+
+    with h5py.File(io.BytesIO(weights)) as file:
+        file.visititems(note)
+    return sorted(sizes, key=sizes.get, reverse=True)
+
+
+def _is_kept(name: str) -> bool:
+    """Return whether a model that is loaded needs this part of a weights file."""
+    return name.split("/")[0] != "optimizer" and name not in ("vars/random_states", "vars/scheduled")
+
+
+def _repacked(weights: bytes, spec: Spec, halved: list[str]) -> bytes:
+    """Return a weights file with what a model needs that is loaded, the arrays of these names as float16."""
     packed = io.BytesIO()
     with h5py.File(io.BytesIO(weights)) as old, h5py.File(packed, "w", libver="latest") as new:
 
         def copy(name: str, node) -> None:
-            if name.split("/")[0] == "optimizer" or name in ("vars/random_states", "vars/scheduled"):
+            if not _is_kept(name):
                 return
             if isinstance(node, h5py.Group):
                 new.require_group(name).attrs.update(node.attrs)
@@ -138,9 +161,9 @@ def _repacked(weights: bytes, spec: Spec, storage: str) -> bytes:
             value = node[()]
             if name == "vars/spec":
                 value = np.frombuffer(json.dumps(spec.to_dict()).encode(), dtype="uint8")
-            elif np.issubdtype(value.dtype, np.floating) and value.ndim > 1:  # Biases are few, and count most.
+            elif name in halved:
                 with np.errstate(over="ignore"):  # What overflows is found where the outputs are compared.
-                    value = value.astype(storage)
+                    value = value.astype("float16")
             small = {"compression": "gzip", "shuffle": True} if value.size >= COMPRESSED else {}
             new.create_dataset(name, data=value, **small).attrs.update(node.attrs)
 
@@ -156,7 +179,7 @@ def _holds(model: Autoencoder, spec: Spec, weights: Path, check: np.ndarray) -> 
 
 
 def _storage(weights: bytes) -> str:
-    """Return the narrowest float type in a weights file: that of the kernels."""
+    """Return the narrowest float type in a weights file."""
     found = set()
     with h5py.File(io.BytesIO(weights)) as file:
         file.visititems(lambda _, node: found.add(str(node.dtype)) if isinstance(node, h5py.Dataset) else None)
