@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="*", help="names of weights, as a shell-style pattern")
     parser.add_argument("--quick", action="store_true", help=f"leave out {SLOW}")
     options = parser.parse_args(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     names = keras_ae.list_weights(options.only)
     table = Table("weights", "number", title="Shipped weights, measured again")
     for column in ("card", "recomputed", "difference", "tolerance", "ok"):
