@@ -7,6 +7,7 @@ chosen by the validation part, the test part is touched once, when the card is w
 `--dataset mnist_mini` trains the models of MNIST on the sample that comes with the package.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -79,22 +80,22 @@ def conv_spec(shape, latent, likelihood, *, filters=48, units=256, blocks=1, **o
     return Spec(shape, encoder, latent, likelihood, decoder, **options)
 
 
-def around_pixels(shape, latent, likelihood, *, filters=64, **options) -> Spec:
+def beside(channels: int, *, filters: int, blocks: int = 1) -> Residual:
+    """Return convolutions at half the side around which the image itself passes by."""
+    rows = (
+        Conv(filters, kernel=4, stride=2, activation="silu"),
+        *[residual(filters)] * blocks,
+        Activation("silu"),
+        Deconv(channels, kernel=4, stride=2, activation="linear"),
+    )
+    return Residual(rows)
+
+
+def around_pixels(shape, latent, likelihood, *, filters=48, **options) -> Spec:
     """Return a linear code of all pixels with convolutions beside it: it begins where PCA is, and refines."""
-
-    def beside():
-        return Residual(
-            (
-                Conv(filters, kernel=4, stride=2, activation="silu"),
-                residual(filters),
-                Activation("silu"),
-                Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
-            )
-        )
-
-    pixels = shape[0] * shape[1] * shape[2]
-    decoder = (Dense(pixels, "linear"), Reshape(shape), beside())
-    return Spec(shape, (beside(), Flatten()), latent, likelihood, decoder, **options)
+    refined = beside(shape[-1], filters=filters)
+    decoder = (Dense(math.prod(shape), "linear"), Reshape(shape), refined)
+    return Spec(shape, (refined, Flatten()), latent, likelihood, decoder, **options)
 
 
 def denoising_spec(shape, corruption, *, filters=48, blocks=2) -> Spec:
@@ -118,21 +119,14 @@ def denoising_spec(shape, corruption, *, filters=48, blocks=2) -> Spec:
     return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
 
 
-def trunk_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
-    """Return residual rows at half the side on a linear trunk, along which what needs no denoising passes unchanged."""
-    sides = (shape[0] // 2, shape[1] // 2)
-    encoder = (
-        Conv(filters, kernel=4, stride=2, activation="linear"),
-        *[residual(filters)] * blocks,
-        Flatten(),
-    )
-    decoder = (
-        Reshape((*sides, filters)),
-        *[residual(filters)] * blocks,
-        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
-    )
-    code = Identity(sides[0] * sides[1] * filters)
-    return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
+def residual_denoising_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
+    """Return two steps that each add to the image what takes noise off (after Zhang et al. 2017, DnCNN).
+
+    The code is the image between the two: what needs no denoising passes unchanged.
+    """
+    step = beside(shape[-1], filters=filters, blocks=blocks)
+    code = Identity(math.prod(shape))
+    return Spec(shape, (step, Flatten()), code, "gaussian", (Reshape(shape), step), corruption=corruption)
 
 
 def speech_denoising_spec(shape, corruption) -> Spec:
@@ -178,11 +172,11 @@ RECIPES = {
     "conv_ae/mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
     "conv_ae/fashion_mnist": Recipe(conv_spec(GREY, Vector(16), "gaussian", units=None), 8, STEADY | HALF),
     "conv_ae/cifar10": Recipe(
-        around_pixels(COLOUR, Vector(128), "gaussian", filters=48), 16, STEADY | HALF | {"learning_rate": 2e-3}
+        around_pixels(COLOUR, Vector(128), "gaussian"), 16, STEADY | HALF | {"learning_rate": 2e-3}
     ),
     "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
-    "conv_denoising_ae/fashion_mnist": Recipe(trunk_spec(GREY, NOISE), 6, STEADY | HALF),
-    "conv_denoising_ae/cifar10": Recipe(trunk_spec(COLOUR, NOISE), 6, STEADY | HALF),
+    "conv_denoising_ae/fashion_mnist": Recipe(residual_denoising_spec(GREY, NOISE), 6, STEADY | HALF),
+    "conv_denoising_ae/cifar10": Recipe(residual_denoising_spec(COLOUR, NOISE), 6, STEADY | HALF),
     "conv_denoising_ae/spoken_digit": Recipe(
         speech_denoising_spec(SPEECH, SpectralNoise((-5.0, 20.0))),
         30,
