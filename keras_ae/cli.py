@@ -210,12 +210,19 @@ def recipe(model: str, dataset: str, **settings) -> None:
 
 
 def run_and_report(
-    settings, folder: Path | None = None, *, resume: bool = False, distribute: str = "auto", spec=None
+    settings,
+    folder: Path | None = None,
+    *,
+    resume: bool = False,
+    distribute: str = "auto",
+    spec=None,
+    test: bool = True,
 ) -> dict | None:
     """Train a run, new or resumed, print its test numbers and where its pictures are; return the numbers.
 
     Of several processes the chief alone prints, tests and returns numbers; the others return None. `spec` is the model
-    of a new run where it is another than the one that `settings.model` names.
+    of a new run where it is another than the one that `settings.model` names; without `test` the test part is left
+    alone, and nothing is returned.
 
     Raises:
         typer.Exit: with code 130 after Ctrl-C; the folder then holds all that was done.
@@ -235,7 +242,7 @@ def run_and_report(
             told = f"{run.folder} holds {done.epochs} of {settings.epochs} epochs{steps}"
             console.print(f"\nStopped. {told}; --resume goes on from there.")
             raise typer.Exit(130) from None
-    if not together.chief:
+    if not (together.chief and test):
         return None
     if together.kind != "none":
         model = run.load_model()  # On one device, without the other processes.

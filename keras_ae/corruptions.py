@@ -21,13 +21,12 @@ def corrupt(row: Row, x, seed):
 
 @corrupt.register
 def _(row: GaussianNoise, x, seed):
-    noise = keras.random.normal(ops.shape(x), dtype=x.dtype, seed=seed)
+    drawn = _each_its_own(seed)
+    noise = keras.random.normal(ops.shape(x), dtype=x.dtype, seed=next(drawn))
     if row.low is None:
         return x + row.sigma * noise
     each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
-    # An int draws the same each time: the levels need one of their own.
-    seed = seed + 1 if isinstance(seed, int) else seed
-    return x + keras.random.uniform(each, row.low, row.sigma, dtype=x.dtype, seed=seed) * noise
+    return x + keras.random.uniform(each, row.low, row.sigma, dtype=x.dtype, seed=next(drawn)) * noise
 
 
 @corrupt.register

@@ -56,27 +56,32 @@ def dense_spec(shape, latent, likelihood, widths=(512, 256), **options) -> Spec:
     return Spec(shape, (Flatten(), *(Dense(width, "silu") for width in widths)), latent, likelihood, **options)
 
 
-def conv_spec(shape, latent, likelihood, *, filters=48, units=256, blocks=1, **options) -> Spec:
-    """Return two strided convolutions, residual rows at a quarter of the side, a dense row, and the way back."""
-    sides = (shape[0] // 4, shape[1] // 4)
-    dense = (Dense(units, "silu"),) if units else ()
-    encoder = (
+def down(filters: int, blocks: int) -> tuple:
+    """Return two strided convolutions, and residual rows at a quarter of the side."""
+    return (
         Conv(filters // 2, kernel=4, stride=2, activation="silu"),
         Conv(filters, kernel=4, stride=2, activation="linear"),
         *[residual(filters)] * blocks,
         Activation("silu"),
-        Flatten(),
-        *dense,
     )
-    decoder = (
-        *dense,
-        Dense(sides[0] * sides[1] * filters, "linear"),
-        Reshape((*sides, filters)),
+
+
+def up(channels: int, filters: int, blocks: int) -> tuple:
+    """Return the way back of `down`."""
+    return (
         *[residual(filters)] * blocks,
         Activation("silu"),
         Deconv(filters // 2, kernel=4, stride=2, activation="silu"),
-        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
+        Deconv(channels, kernel=4, stride=2, activation="linear"),
     )
+
+
+def conv_spec(shape, latent, likelihood, *, filters=48, units=256, blocks=1, **options) -> Spec:
+    """Return `down` to a dense row, if `units` says so, and the code, and `up` from there."""
+    quarter = (shape[0] // 4, shape[1] // 4, filters)
+    dense = (Dense(units, "silu"),) if units else ()
+    encoder = (*down(filters, blocks), Flatten(), *dense)
+    decoder = (*dense, Dense(math.prod(quarter), "linear"), Reshape(quarter), *up(shape[-1], filters, blocks))
     return Spec(shape, encoder, latent, likelihood, decoder, **options)
 
 
@@ -129,24 +134,12 @@ def residual_denoising_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
     return Spec(shape, (step, Flatten()), code, "gaussian", (Reshape(shape), step), corruption=corruption)
 
 
-def speech_denoising_spec(shape, corruption) -> Spec:
-    """Return convolutions at half and at a quarter of the sides, with a code that keeps its places."""
-    sides, filters = (shape[0] // 4, shape[1] // 4), 64
-    encoder = (
-        Conv(filters // 2, kernel=4, stride=2, activation="silu"),
-        Conv(filters, kernel=4, stride=2, activation="linear"),
-        *[residual(filters)] * 2,
-        Activation("silu"),
-        Flatten(),
-    )
-    decoder = (
-        Reshape((*sides, filters)),
-        residual(filters),
-        Activation("silu"),
-        Deconv(filters // 2, kernel=4, stride=2, activation="silu"),
-        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
-    )
-    return Spec(shape, encoder, Identity(sides[0] * sides[1] * filters), "gaussian", decoder, corruption=corruption)
+def speech_denoising_spec(shape, corruption, *, filters=64) -> Spec:
+    """Return `down` and `up` with a code between them that keeps its places."""
+    quarter = (shape[0] // 4, shape[1] // 4, filters)
+    code = Identity(math.prod(quarter))
+    decoder = (Reshape(quarter), *up(shape[-1], filters, 1))
+    return Spec(shape, (*down(filters, 2), Flatten()), code, "gaussian", decoder, corruption=corruption)
 
 
 @dataclass(frozen=True)
@@ -296,7 +289,7 @@ def main(
     few = {"epochs": 1, "smoke": True} if smoke else {"epochs": recipe.epochs}
     settings = runs.Settings(model, dataset, **few, **recipe.settings)
     folder = out or Path("runs/pretrain") / f"{model}-{dataset}"
-    cli.run_and_report(settings, folder, resume=resume, spec=recipe.spec)
+    cli.run_and_report(settings, folder, resume=resume, spec=recipe.spec, test=False)
     print(pack(runs.Run.open(folder), shelf))
 
 

@@ -16,7 +16,7 @@ class GaussianNoise(Corruption):
     Args:
         sigma: standard deviation, in units of x.
         low: None, or the lower end of a range: each sample's standard deviation is then drawn from (low, sigma), so
-            that one model serves all levels (Zhang et al. 2017, section III.D).
+            that one model serves all levels (Zhang et al. 2017).
     """
 
     sigma: float = 0.5

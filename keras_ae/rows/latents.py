@@ -128,7 +128,7 @@ class Prior(Row, abstract=True):
 
 @dataclass(frozen=True)
 class MixturePrior(Prior):
-    """A learned mixture of diagonal Gaussians, the "MoG" prior of Tomczak & Welling 2018 (section 3, Eq. 8 there).
+    """A learned mixture of diagonal Gaussians, the "MoG" prior of Tomczak & Welling 2018.
 
     Args:
         components: number of Gaussians.
