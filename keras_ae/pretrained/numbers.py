@@ -20,7 +20,7 @@ BATCH = 256
 AT_ONCE = 64  # Images of the importance-weighted bound between two steps of the progress bar.
 
 # How far a number may move with the backend, its version and the machine, for the same weights and the same draws:
-# (share of the value, at least). Single precision moves sums by some 1e-5, the shortened products of GPUs by some 1e-4.
+# (share of the value, at least). They leave room for single precision, and for the shortened products of GPUs.
 TOLERANCES = {
     "mse": (1e-3, 1e-7),
     "psnr": (0.0, 0.01),
