@@ -118,6 +118,8 @@ class Inference:
             ValueError: the model is not variational, or num_samples < 1.
         """
         self._require_variational("log_likelihood")
+        if not self.spec.likelihood.is_density:
+            raise ValueError(f"log_likelihood needs a density of x, which {self.spec.likelihood} is not.")
         return np.concatenate([_log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
 
     def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:

@@ -103,35 +103,14 @@ def around_pixels(shape, latent, likelihood, *, filters=48, **options) -> Spec:
     return Spec(shape, (refined, Flatten()), latent, likelihood, decoder, **options)
 
 
-def denoising_spec(shape, corruption, *, filters=48, blocks=2) -> Spec:
-    """Return convolutions at half the side with a code that keeps its places (after Zhang et al. 2018, FFDNet)."""
-    sides, width = (shape[0] // 2, shape[1] // 2), 16 * shape[-1]
-    encoder = (
-        Conv(filters, kernel=4, stride=2, activation="linear"),
-        *[residual(filters)] * blocks,
-        Activation("silu"),
-        Conv(width, kernel=1, activation="linear"),
-        Flatten(),
-    )
-    decoder = (
-        Reshape((*sides, width)),
-        Conv(filters, kernel=3, activation="linear"),
-        *[residual(filters)] * blocks,
-        Activation("silu"),
-        Deconv(shape[-1], kernel=4, stride=2, activation="linear"),
-    )
-    code = Identity(sides[0] * sides[1] * width)
-    return Spec(shape, encoder, code, "gaussian", decoder, corruption=corruption)
-
-
-def residual_denoising_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
+def denoising_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
     """Return two steps that each add to the image what takes noise off (after Zhang et al. 2017, DnCNN).
 
     The code is the image between the two: what needs no denoising passes unchanged.
     """
     step = beside(shape[-1], filters=filters, blocks=blocks)
     code = Identity(math.prod(shape))
-    return Spec(shape, (step, Flatten()), code, "gaussian", (Reshape(shape), step), corruption=corruption)
+    return Spec(shape, (step, Flatten()), code, "gaussian_sample", (Reshape(shape), step), corruption=corruption)
 
 
 def speech_denoising_spec(shape, corruption, *, filters=64) -> Spec:
@@ -157,6 +136,7 @@ PROTOCOLS = {"conv_vae/cifar10": {"num_samples": 200, "images": 500}}
 STEADY = {"learning_rate": 1e-3, "clipnorm": 1.0}
 BINARY = {"learning_rate": 1e-3, "binarize": "dynamic", "validation": 0.05}
 HALF = {"precision": "mixed_bfloat16"}
+SMALL_STEPS = STEADY | HALF | {"learning_rate": 4e-3, "batch_size": 32}
 
 RECIPES = {
     "ae/mnist": Recipe(dense_spec(GREY, Vector(32), "gaussian"), 40),
@@ -167,9 +147,9 @@ RECIPES = {
     "conv_ae/cifar10": Recipe(
         around_pixels(COLOUR, Vector(128), "gaussian"), 16, STEADY | HALF | {"learning_rate": 2e-3}
     ),
-    "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 5, STEADY | HALF),
-    "conv_denoising_ae/fashion_mnist": Recipe(residual_denoising_spec(GREY, NOISE), 6, STEADY | HALF),
-    "conv_denoising_ae/cifar10": Recipe(residual_denoising_spec(COLOUR, NOISE), 6, STEADY | HALF),
+    "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 10, SMALL_STEPS),
+    "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 10, SMALL_STEPS),
+    "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 12, SMALL_STEPS),
     "conv_denoising_ae/spoken_digit": Recipe(
         speech_denoising_spec(SPEECH, SpectralNoise((-5.0, 20.0))),
         30,

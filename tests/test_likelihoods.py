@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 from scipy.special import expit
 
 import keras_ae
@@ -112,6 +112,25 @@ def test_nll_is_that_of_scipy():
     assert values(Normal("pixel"), x, 0.4, -1.5) == pytest.approx(-stats.norm.logpdf(x, 0.4, sigma), rel=1e-5)
     assert values(Normal("global", 0.7), x, 0.4) == pytest.approx(-stats.norm.logpdf(x, 0.4, 0.7), rel=1e-2)
     assert values(Laplace(0.7), x, 0.4) == pytest.approx(-stats.laplace.logpdf(x, 0.4, 0.7), rel=1e-5)
+
+
+def test_the_variance_of_each_sample_is_the_one_of_the_greatest_likelihood():
+    rng = np.random.default_rng(0)
+    x, mean = rng.normal(size=(2, 3, 2)) * [[[0.1]], [[3.0]]], np.zeros((2, 3, 2))
+    nll = array(likelihood_layer(Normal("sample")).nll(tensor(x), tensor(mean)))
+
+    def least(sample):
+        return optimize.minimize_scalar(lambda log: -stats.norm.logpdf(sample, 0, np.exp(log)).sum(), (-4, 2)).fun
+
+    assert nll == pytest.approx([least(sample) for sample in x], rel=1e-5)
+    perfect = array(likelihood_layer(Normal("sample")).nll(tensor(x), tensor(x)))
+    assert perfect == pytest.approx(2 * [-6 * stats.norm.logpdf(0, 0, 1e-3)], rel=1e-5)
+
+
+def test_a_variance_of_each_sample_has_no_log_likelihood():
+    model = keras_ae.build("vae", input_shape=(6,), latent_dim=2, likelihood="gaussian_sample")
+    with pytest.raises(ValueError, match=r"needs a density of x, which Normal\('sample'\) is not"):
+        model.log_likelihood(np.zeros((2, 6), "float32"))
 
 
 @pytest.mark.parametrize("logit", CONTINUOUS_LOGITS)

@@ -227,7 +227,10 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
         (lambda: GaussianNoise(0.0), "GaussianNoise: sigma must be greater than 0"),
         (lambda: SaltAndPepper(1.0), r"SaltAndPepper: rate must lie in \(0, 1\)"),
         (lambda: Masking(0.0), r"Masking: rate must lie in \(0, 1\)"),
-        (lambda: keras_ae.Normal("diagonal"), 'Normal: variance must be "fixed", "global" or "pixel"'),
+        (
+            lambda: keras_ae.Normal("diagonal"),
+            r"Normal: variance must be one of \('fixed', 'global', 'sample', 'pixel'\), got 'diagonal'",
+        ),
         (lambda: keras_ae.Normal(sigma=0.0), "Normal: sigma must be greater than 0"),
         (lambda: keras_ae.Laplace(-1.0), "Laplace: scale must be greater than 0"),
         (lambda: keras_ae.DiscretizedLogistic(1), "DiscretizedLogistic: levels must be at least 2"),

@@ -112,7 +112,7 @@ def measure(
         found |= _of_codes(model, np.concatenate(codes), test)
         if isinstance(model.spec.corruption, SpectralNoise):
             found |= audio.measure_speech(model, data.test, seed=seed)
-        if model.is_variational and num_samples:
+        if model.is_variational and model.spec.likelihood.is_density and num_samples:
             count = min(images, len(data.test))
             task = bar.add_task(f"log p(x), {num_samples:,} draws", total=count)
             (x,) = data.test.batches(count, seed=seed, binarize=fixed(binarize))[0]

@@ -8,10 +8,17 @@ from keras_ae.rows.base import Row, SpecError, checked_count
 
 
 class Likelihood(Row, abstract=True):
-    """Base of the likelihood rows: `support` bounds x, `heads` counts the decoder's numbers for one value of x."""
+    """Base of the likelihood rows.
+
+    Attributes:
+        support: bounds of x, None where it has none.
+        heads: numbers of the decoder for one value of x.
+        is_density: exp(-nll) is a probability (density) of x, so that log p(x) can be estimated.
+    """
 
     support: ClassVar[tuple[float, float] | None] = None
     heads: ClassVar[int] = 1
+    is_density: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -33,21 +40,30 @@ class Normal(Likelihood):
     """A Gaussian around the decoder's output.
 
     Args:
-        variance: "fixed" (sigma squared), "global" (one learned number; Rybkin et al. 2021) or "pixel" (the decoder
-            gives a log-variance for each value).
-        sigma: standard deviation under "fixed", where learning starts under "global".
+        variance: "fixed" (sigma squared), "global" (one learned number; Rybkin et al. 2021), "sample" (the mean squared
+            error of each sample, at which its likelihood is greatest; the optimal sigma of the same paper) or "pixel"
+            (the decoder gives a log-variance for each value).
+        sigma: standard deviation under "fixed", where learning starts under "global", that of draws under "sample".
+
+    Under "sample" the loss is the logarithm of the squared error, that is the PSNR: a sample that is hard, of much
+    noise, say, counts as much as an easy one. It is a score for training, not a density: the variance comes from x.
     """
 
     variance: str = "fixed"
     sigma: float = 1.0
 
     def __post_init__(self):
-        if self.variance not in ("fixed", "global", "pixel"):
-            raise SpecError(f'Normal: variance must be "fixed", "global" or "pixel", got {self.variance!r}.')
+        if self.variance not in (known := ("fixed", "global", "sample", "pixel")):
+            raise SpecError(f"Normal: variance must be one of {known}, got {self.variance!r}.")
         if not self.sigma > 0:
             raise SpecError(f"Normal: sigma must be greater than 0, got {self.sigma!r}.")
         if self.variance == "global" and not abs(math.log(self.sigma)) < 5:
             raise SpecError(f'Normal: under "global" sigma must lie in (0.0068, 148), got {self.sigma!r}.')
+
+    @property
+    def is_density(self) -> bool:
+        """False under "sample", whose variance is not known without x."""
+        return self.variance != "sample"
 
     @property
     def heads(self) -> int:
@@ -84,6 +100,7 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "continuous_bernoulli": ContinuousBernoulli(),
     "gaussian": Normal(),
     "gaussian_global": Normal("global"),
+    "gaussian_sample": Normal("sample"),
     "gaussian_pixel": Normal("pixel"),
     "laplace": Laplace(),
     "discretized_logistic": DiscretizedLogistic(),
