@@ -57,12 +57,21 @@ class Blank(keras.initializers.GlorotUniform):
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the layers of one part, numbered in order: names stay the same from run to run, seeds follow one seed."""
+    """Makes the layers of one part, numbered in order: names stay the same from run to run, seeds follow one seed.
+
+    Attributes:
+        seeds: the source of the seeds.
+        numbers: the source of the numbers.
+        dtype: Keras dtype policy of the layers.
+        draw: False leaves kernels blank.
+        hidden: of the decoder's last row, the maker of layers before its last weights; None elsewhere.
+    """
 
     seeds: np.random.Generator
     numbers: count
     dtype: object
     draw: bool = True
+    hidden: "Maker | None" = None
 
     def seed(self) -> int:
         """Return the next seed."""
@@ -127,7 +136,7 @@ def _decoder(spec: Spec, make: Maker) -> keras.Model:
     rows = spec.decoder_rows
     tail = last_weighted(rows, shapes(rows, (spec.latent_dim,)))
     h = _apply_all(rows[:tail], z, make)
-    final = replace(make, dtype="float32")
+    final = replace(make, dtype="float32", hidden=make)
     heads = [_apply_all(rows[tail:], h, final) for _ in range(spec.likelihood.heads)]
     x_logits = heads[0] if len(heads) == 1 else final.layer(keras.layers.Concatenate, name="heads")(heads)
     return keras.Model(z, x_logits, name="decoder")
@@ -197,7 +206,8 @@ def _(row: Activation, x, make):
 
 @_apply.register
 def _(row: Residual, x, make):
-    branch = _apply_all(row.rows, x, make)
+    tail = last_weighted(row.rows, shapes(row.rows, tuple(x.shape[1:]))) if make.hidden else 0
+    branch = _apply_all(row.rows[tail:], _apply_all(row.rows[:tail], x, make.hidden), make)
     if branch.shape[-1] != x.shape[-1]:
         x = make.weighted(keras.layers.Dense, branch.shape[-1], name="projection")(x)
     total = make.layer(keras.layers.Add, name="add")([x, branch])

@@ -24,6 +24,7 @@ from keras_ae import (
     Masking,
     Norm,
     Ramp,
+    Residual,
     Sparse,
     Spec,
     Vector,
@@ -305,6 +306,14 @@ def test_steps_per_execution_gives_the_same_losses():
 def test_xla_gives_the_same_losses():
     wanted = trained(made("ae", jit_compile=False))["loss"]
     assert trained(made("ae", jit_compile=True))["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_of_a_residual_row_at_the_end_the_last_weights_alone_are_float32():
+    decoder = (Dense(WIDTH), Residual((Dense(5, "silu"), Dense(WIDTH, "linear"))))
+    model = keras_ae.build(Spec((WIDTH,), (), Vector(2), "gaussian", decoder), dtype="mixed_bfloat16")
+    _, hidden, last = (layer.compute_dtype for layer in model.decoder.layers if isinstance(layer, keras.layers.Dense))
+    assert (hidden, last) == ("bfloat16", "float32")
+    assert keras.backend.standardize_dtype(model.decoder(np.zeros((1, 2), "float32")).dtype) == "float32"
 
 
 @pytest.mark.parametrize("by_argument", [True, False])
