@@ -62,7 +62,8 @@ def non_local_means(noisy: np.ndarray, sigma: float, *, strength: float, patch: 
     from skimage.restoration import denoise_nl_means
 
     options = {"patch_size": patch, "patch_distance": distance, "h": strength * sigma, "sigma": sigma}
-    return np.stack([denoise_nl_means(image, fast_mode=False, channel_axis=-1, **options) for image in noisy])
+    images = [denoise_nl_means(image, fast_mode=False, channel_axis=-1, **options) for image in noisy]
+    return np.reshape(images, noisy.shape)
 
 
 def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
