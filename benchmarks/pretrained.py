@@ -78,7 +78,7 @@ def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
 CLASSICAL = {
     "median": (median, {"window": (2, 3, 4, 5)}),
     "Wiener": (wiener, {"window": (2, 3, 4, 5, 7)}),
-    "non-local means": (non_local_means, {"strength": (0.3, 0.5, 0.7, 0.9), "patch": (3, 5), "distance": (6, 13)}),
+    "non-local means": (non_local_means, {"strength": (0.5, 0.7, 0.9, 1.1, 1.3), "patch": (3, 5), "distance": (6, 13)}),
     "BM3D": (bm3d, {}),
 }
 
