@@ -47,12 +47,10 @@ def total_variation(noisy: np.ndarray, sigma: float, *, weight: float) -> np.nda
     return np.stack([denoise_tv_chambolle(image, weight=weight * sigma, channel_axis=-1) for image in noisy])
 
 
-def principal_components(noisy: np.ndarray, clean: np.ndarray, count: int) -> np.ndarray:
-    """Return the projection on the first components of clean samples: (n, ...), (m, ...) -> (n, ...)."""
-    from sklearn.decomposition import PCA
-
-    model = PCA(count, svd_solver="covariance_eigh").fit(clean.reshape(len(clean), -1))
-    return model.inverse_transform(model.transform(noisy.reshape(len(noisy), -1))).reshape(noisy.shape)
+def principal_components(noisy: np.ndarray, sigma: float, *, model, count: int) -> np.ndarray:
+    """Return the projection on the first components of a fitted `PCA`: (n, ...) -> (n, ...)."""
+    components, flat = model.components_[:count], noisy.reshape(len(noisy), -1) - model.mean_
+    return (flat @ components.T @ components + model.mean_).reshape(noisy.shape)
 
 
 CLASSICAL = {
