@@ -28,7 +28,8 @@ def non_local_means(noisy: np.ndarray, sigma: float, *, strength: float, patch: 
     from skimage.restoration import denoise_nl_means
 
     options = {"patch_size": patch, "patch_distance": distance, "h": strength * sigma, "sigma": sigma}
-    return np.stack([denoise_nl_means(image, fast_mode=False, channel_axis=-1, **options) for image in noisy])
+    found = [denoise_nl_means(image, fast_mode=False, channel_axis=-1, **options) for image in noisy]
+    return np.stack(found).reshape(noisy.shape)  # One channel alone is dropped.
 
 
 def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:

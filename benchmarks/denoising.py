@@ -60,6 +60,8 @@ MISSING = 0.2
 
 def best_setting(method: Callable, grid: dict, clean: np.ndarray, noisy: np.ndarray) -> dict:
     """Return the settings of `grid` with the least squared error."""
+    if not grid:
+        return {}
     settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     return min(settings, key=lambda setting: np.mean(np.square(method(noisy, **setting) - clean)))
 
@@ -101,8 +103,8 @@ def images(arguments: argparse.Namespace) -> list[str]:
         "## Images",
         "",
         f"PSNR in dB (mean over images, ± its standard error) / SSIM on the first {count} test images of MNIST. Noise "
-        "by seed 0, not clipped; every estimate is clipped to [0, 1]. The classical methods are told the noise's standard "
-        f"deviation, that of {tuned} validation images, and have the settings that are best there; PCA is fitted on "
+        "by seed 0, not clipped; every estimate is clipped to [0, 1]. The classical methods are told the noise's "
+        f"standard deviation, that of {tuned} validation images, and have the settings that are best there; PCA is fitted on "
         f"10,000 clean training images. Ours was trained on Gaussian noise of sigma up to 0.55{tuning}.",
         "",
         *table("method", PICTURES, cells),
@@ -179,8 +181,8 @@ def speech(arguments: argparse.Namespace) -> list[str]:
         "## Speech",
         "",
         f"SI-SDR in dB / STOI / PESQ (narrow band), means over {len(clean)} joins of ten test recordings of one "
-        "speaker of spoken_digit. The recordings are not in train, the speakers are. Babble: six training recordings of the "
-        "other speakers. Wiener and spectral subtraction take the noise from the quiet frames of each bin.",
+        "speaker of spoken_digit. The recordings are not in train, the speakers are. Babble: six training recordings "
+        "of the other speakers. Wiener and spectral subtraction take the noise from the quiet frames of each bin.",
         *lines,
     ]
 
