@@ -21,6 +21,7 @@ from itertools import product
 
 import harness
 import numpy as np
+from classical import CLASSICAL
 
 import keras_ae
 from keras_ae import metrics
@@ -39,48 +40,6 @@ PUBLISHED = (
     ("IWAE, k = 50, 2 stochastic layers", "5,000", 82.90, "Burda et al. 2016"),
     ("CIWAE, beta = 0.05", "5,000", 84.57, "Rainforth et al. 2018"),
 )
-
-
-def median(noisy: np.ndarray, sigma: float, *, window: int) -> np.ndarray:
-    """Return the median of a square of `window` pixels, channel by channel: (n, h, w, c) -> (n, h, w, c)."""
-    from scipy.ndimage import median_filter
-
-    return median_filter(noisy, size=(1, window, window, 1))
-
-
-def wiener(noisy: np.ndarray, sigma: float, *, window: int) -> np.ndarray:
-    """Return SciPy's local Wiener filter, told the noise's variance: (n, h, w, c) -> (n, h, w, c)."""
-    from scipy.signal import wiener as filtered
-
-    planes = np.moveaxis(noisy, -1, 1).astype("float64")
-    planes = [[filtered(plane, window, noise=sigma**2) for plane in image] for image in planes]
-    return np.moveaxis(np.array(planes), 1, -1)
-
-
-def non_local_means(noisy: np.ndarray, sigma: float, *, strength: float, patch: int, distance: int) -> np.ndarray:
-    """Return scikit-image's non-local means, h = strength * sigma: (n, h, w, c) -> (n, h, w, c)."""
-    from skimage.restoration import denoise_nl_means
-
-    options = {"patch_size": patch, "patch_distance": distance, "h": strength * sigma, "sigma": sigma}
-    images = [denoise_nl_means(image, fast_mode=False, channel_axis=-1, **options) for image in noisy]
-    return np.reshape(images, noisy.shape)
-
-
-def bm3d(noisy: np.ndarray, sigma: float) -> np.ndarray:
-    """Return BM3D's estimate by the authors' package, in opponent colours for RGB: (n, h, w, c) -> (n, h, w, c)."""
-    import bm3d as package
-
-    if noisy.shape[-1] == 3:
-        return np.stack([package.bm3d_rgb(image, sigma) for image in noisy])
-    return np.stack([package.bm3d(image[..., 0], sigma) for image in noisy]).reshape(noisy.shape)
-
-
-CLASSICAL = {
-    "median": (median, {"window": (2, 3, 4, 5)}),
-    "Wiener": (wiener, {"window": (2, 3, 4, 5, 7)}),
-    "non-local means": (non_local_means, {"strength": (0.5, 0.7, 0.9, 1.1, 1.3), "patch": (3, 5), "distance": (6, 13)}),
-    "BM3D": (bm3d, {}),
-}
 
 
 def score(x: np.ndarray, x_hat: np.ndarray) -> dict:

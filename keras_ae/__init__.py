@@ -16,11 +16,15 @@ from importlib import import_module
 
 from keras_ae import models
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.corruptions import corrupted
 from keras_ae.pretrained import card, list_weights
 from keras_ae.registry import build, describe, list_models, register, register_type, spec
 from keras_ae.rows import (
+    JPEG,
     Activation,
     Bernoulli,
+    Blur,
+    Chain,
     ContinuousBernoulli,
     Conv,
     Cycle,
@@ -34,9 +38,11 @@ from keras_ae.rows import (
     Identity,
     Laplace,
     Masking,
+    MissingValues,
     MixturePrior,
     Norm,
     Normal,
+    Poisson,
     Pool,
     Ramp,
     Reshape,
@@ -44,6 +50,7 @@ from keras_ae.rows import (
     SaltAndPepper,
     Sparse,
     SpecError,
+    Speckle,
     SpectralNoise,
     Upsample,
     Vector,
@@ -53,7 +60,7 @@ from keras_ae.train_step.distribution import distribute
 
 __version__ = "0.1.0"
 
-_ON_USE = ("audio", "callbacks", "datasets", "evaluation", "metrics", "plots", "runs")
+_ON_USE = ("audio", "callbacks", "datasets", "evaluation", "imputation", "metrics", "plots", "runs")
 
 
 def __getattr__(name: str):

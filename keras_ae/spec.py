@@ -64,6 +64,8 @@ class Spec:
         for name, kind in (("latent", Latent), ("corruption", Corruption | None)):
             if not isinstance(getattr(self, name), kind):
                 raise SpecError(f"Spec: {name} must be a {name} row, got {getattr(self, name)!r}.")
+        if self.corruption is not None and self.corruption.leaves_nan:
+            raise SpecError(f"Spec: corruption {self.corruption} leaves NaN. Let it fill with 'zero' or 'mean'.")
         object.__setattr__(self, "encoder", _checked_rows("encoder", self.encoder))
         object.__setattr__(self, "likelihood", _named_likelihood(self.likelihood))
         object.__setattr__(self, "model", self.model or self.latent.model)

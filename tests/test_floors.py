@@ -17,6 +17,7 @@ FLOORS = {
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
     "metrics": 0,  # Arrays in, numbers out.
+    "extras": 0,  # Packages that only some functions need.
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
     "means": 0,  # Running means of the terms of a loss.
@@ -29,8 +30,9 @@ FLOORS = {
     "schedules": 1,  # The value of a schedule row at a step.
     "learned_priors": 1,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 1,  # Layers from the encoder's parameters to the code.
-    "corruptions": 1,  # The layer that corrupts inputs.
+    "corruptions": 1,  # What corrupts arrays and inputs of models.
     "likelihoods": 1,  # Layers p(x|z): nll, mean, sample.
+    "imputation": 1,  # Missing values of tables, by a denoising model.
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.

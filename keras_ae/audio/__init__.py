@@ -8,15 +8,24 @@ keras_ae.audio.si_sdr(clean, denoised).mean()
 """
 
 from keras_ae.audio.denoising import denoise
+from keras_ae.audio.inversion import griffin_lim
+from keras_ae.audio.masks import MaskBatches, mask_spec
 from keras_ae.audio.measuring import measure_speech, write_examples
-from keras_ae.audio.signals import add_noise, log_mel, si_sdr, waveforms, write_wav
+from keras_ae.audio.quality import pesq, stoi
+from keras_ae.audio.signals import add_noise, log_mel, si_sdr, speakers, waveforms, write_wav
 
 __all__ = [
+    "MaskBatches",
     "add_noise",
     "denoise",
+    "griffin_lim",
     "log_mel",
+    "mask_spec",
     "measure_speech",
+    "pesq",
     "si_sdr",
+    "speakers",
+    "stoi",
     "waveforms",
     "write_examples",
     "write_wav",

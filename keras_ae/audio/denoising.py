@@ -1,8 +1,9 @@
-"""Denoising of waveforms by a model of log-mel spectrograms."""
+"""Denoising of waveforms by a model of log-mel spectrograms, or of masks over short-time spectra."""
 
 import numpy as np
 
 from keras_ae import spectra
+from keras_ae.audio.masks import MASK_SHAPE, log_magnitude
 from keras_ae.audio.signals import checked, like
 
 ROUNDS = 2
@@ -12,18 +13,22 @@ STEP = spectra.FRAMES // 2  # Frames between two blocks of a long recording.
 def denoise(model, waveforms, *, rate: int = spectra.RATE):
     """Return waveforms without the noise, in the form given.
 
-    The model says how much power S of each mel band and frame is speech (Lu et al. 2013 denoise mel spectra with an
-    autoencoder so). What is left is noise, steady over the recording: its power N in a band is the median over frames.
-    Wiener's gain S / (S + N), interpolated to the bins of the spectrum, scales them, and their phases stay. Where
-    speech is loud that gain is 1, however roughly the model knows S; S over the power that is there is not.
+    A model of masks answers the log-magnitude spectrum of a recording with a share of each bin in [0, 1], by which the
+    spectrum is multiplied; phases stay. The noisy recording is given to it at a peak of 1.
 
-    The model was trained on recordings with a peak of 1, and how loud the speech under the noise is nobody knows: a
+    A model of log-mel spectrograms says how much power S of each mel band and frame is speech (Lu et al. 2013 denoise
+    mel spectra with an autoencoder so). What is left is noise, steady over the recording: its power N in a band is the
+    median over frames. Wiener's gain S / (S + N), interpolated to the bins of the spectrum, scales them, and their
+    phases stay. Where speech is loud that gain is 1, however roughly the model knows S; S over the power that is there
+    is not.
+
+    That model was trained on recordings with a peak of 1, and how loud the speech under the noise is nobody knows: a
     first round with the noisy peak at 1 tells, and a second denoises at that level. A recording longer than the
     model's 64 frames goes through in blocks that overlap by half.
 
     Args:
         model: an autoencoder with `input_shape` (64, 64, 1), such as a `conv_denoising_ae` trained on "spoken_digit"
-            with the corruption "spectral".
+            with the corruption "spectral", or with (256, 64, 1), of a `mask_spec` and trained on `MaskBatches`.
         waveforms: (samples,), (n, samples), or a sequence of waveforms; of any lengths and levels.
         rate: samples a second; only 8000 is taken.
 
@@ -31,11 +36,15 @@ def denoise(model, waveforms, *, rate: int = spectra.RATE):
         ValueError, TypeError: another model, or waveforms that cannot be used, silent ones too.
     """
     wanted = (spectra.BANDS, spectra.FRAMES, 1)
-    if tuple(model.spec.input_shape) != wanted:
+    shape = tuple(model.spec.input_shape)
+    if shape not in (wanted, MASK_SHAPE):
         raise ValueError(
-            f"denoise needs a model of log-mel spectrograms, input_shape {wanted}, not {tuple(model.spec.input_shape)}."
+            f"denoise needs a model of log-mel spectrograms, input_shape {wanted}, or of masks, {MASK_SHAPE}; "
+            f"this one has {shape}."
         )
     noisy = checked(waveforms, rate=rate, silence=False)
+    if shape == MASK_SHAPE:
+        return like(waveforms, _masked(model, noisy))
     levels = [1 / np.abs(waveform).max() for waveform in noisy]
     for remaining in reversed(range(ROUNDS)):
         estimates = _denoised(model, [level * waveform for level, waveform in zip(levels, noisy, strict=True)])
@@ -49,16 +58,32 @@ def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
     """Denoise waveforms at the level at which the model knows speech."""
     transforms = [spectra.stft(waveform) for waveform in noisy]
     powers = [spectra.mel_power(transform) for transform in transforms]
-    blocks = [_blocks(power) for power in powers]
-    estimates = spectra.to_power(model.reconstruct(spectra.to_unit(np.concatenate(blocks)).swapaxes(1, 2)[..., None]))
-    estimates = np.split(estimates[..., 0].swapaxes(1, 2), np.cumsum([len(block) for block in blocks])[:-1])
+    answers = _answers(model, [spectra.to_unit(power) for power in powers])
     found = []
-    for waveform, transform, power, estimate in zip(noisy, transforms, powers, estimates, strict=True):
-        speech = _joined(estimate, len(power))
+    for waveform, transform, power, answer in zip(noisy, transforms, powers, answers, strict=True):
+        speech = _joined(spectra.to_power(answer), len(power))
         noise = np.median(np.maximum(power - speech, 0), axis=0)
         gain = speech / (speech + noise)
         found.append(spectra.istft(transform * spectra.to_bins(gain), len(waveform)))
     return found
+
+
+def _masked(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
+    """Multiply the spectra of waveforms by the masks that the model gives."""
+    transforms = [spectra.stft(waveform / np.abs(waveform).max()) for waveform in noisy]
+    masks = _answers(model, [log_magnitude(transform) for transform in transforms])
+    found = []
+    for waveform, transform, mask in zip(noisy, transforms, masks, strict=True):
+        share = np.pad(_joined(mask, len(transform)), [(0, 0), (1, 0)])  # Nothing of 0 Hz is kept.
+        found.append(np.abs(waveform).max() * spectra.istft(transform * share, len(waveform)))
+    return found
+
+
+def _answers(model, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Return what the model makes of each (frames, bands), in overlapping blocks: (n, 64, bands) each."""
+    blocks = [_blocks(one) for one in inputs]
+    answers = model.reconstruct(np.concatenate(blocks).swapaxes(1, 2)[..., None])[..., 0].swapaxes(1, 2)
+    return np.split(answers, np.cumsum([len(block) for block in blocks])[:-1])
 
 
 def _blocks(power: np.ndarray) -> np.ndarray:
@@ -72,7 +97,7 @@ def _blocks(power: np.ndarray) -> np.ndarray:
 def _joined(blocks: np.ndarray, frames: int) -> np.ndarray:
     """Undo `_blocks`: a weighted mean where two overlap, the middle of a block counting most."""
     weight = np.bartlett(spectra.FRAMES + 2)[1:-1, None]
-    total, weights = np.zeros((2, (len(blocks) - 1) * STEP + spectra.FRAMES, spectra.BANDS))
+    total, weights = np.zeros((2, (len(blocks) - 1) * STEP + spectra.FRAMES, blocks.shape[2]))
     for index, block in enumerate(blocks):
         place = slice(index * STEP, index * STEP + spectra.FRAMES)
         total[place] += weight * block

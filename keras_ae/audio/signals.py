@@ -9,7 +9,8 @@ from keras_ae import spectra
 from keras_ae.datasets import Part
 from keras_ae.files import replacing
 
-KINDS = ("white", "pink")
+KINDS = ("white", "pink", "babble")
+TALKERS = 6  # Voices at once in babble.
 
 
 def checked(waveforms, name: str = "waveforms", *, rate: int = spectra.RATE, silence: bool = True) -> list[np.ndarray]:
@@ -66,6 +67,17 @@ def waveforms(part: Part) -> list[np.ndarray]:
     return [part.store.waveforms[row] for row in part.rows]
 
 
+def speakers(part: Part) -> np.ndarray:
+    """Return who speaks in each recording of a part of "spoken_digit", in its order: (n,) names.
+
+    Raises:
+        ValueError: the part is of another data set.
+    """
+    if getattr(part.store, "speakers", None) is None:
+        raise ValueError(f"{part} names no speakers. Load 'spoken_digit' with keras_ae.datasets.load.")
+    return part.store.speakers[part.rows]
+
+
 def log_mel(waveforms, *, rate: int = spectra.RATE) -> np.ndarray:
     """Return log-mel spectrograms of waveforms of one length: float32 in [0, 1], low bands first.
 
@@ -88,25 +100,33 @@ def log_mel(waveforms, *, rate: int = spectra.RATE) -> np.ndarray:
     return x[0] if is_single(waveforms) else x
 
 
-def add_noise(waveforms, snr_db: float, *, kind: str = "white", seed: int = 0):
-    """Return waveforms plus Gaussian noise at exactly that signal-to-noise ratio, not clipped, in the form given.
+def add_noise(waveforms, snr_db: float, *, kind: str = "white", voices=None, seed: int = 0):
+    """Return waveforms plus noise at exactly that signal-to-noise ratio, not clipped, in the form given.
 
     Args:
         waveforms: (samples,), (n, samples), or a sequence of waveforms.
         snr_db: ten times the decimal logarithm of the clean waveform's power over the noise's.
-        kind: "white", or "pink" (power falling with frequency, 3 dB an octave).
+        kind: "white" or "pink" (power falling with frequency, 3 dB an octave), both Gaussian, or "babble", the sum of
+            six of `voices` at equal power, each begun at a random place and repeated to the length.
+        voices: for "babble": recordings of other speakers than those that are to be heard, such as a sequence of
+            waveforms.
         seed: of the noise; each waveform gets its own.
 
     Raises:
-        ValueError, TypeError: waveforms that cannot be used, silent ones too, or an unknown kind.
+        ValueError, TypeError: waveforms or voices that cannot be used, silent ones too, an unknown kind, or "babble"
+            without voices.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
     if not np.isfinite(snr_db):
         raise ValueError(f"snr_db must be a number, got {snr_db!r}.")
+    if kind == "babble" and voices is None:
+        raise ValueError("kind='babble' needs voices: recordings of other speakers.")
+    voices = checked(voices, "voices", silence=False) if kind == "babble" else []
     noisy = []
     for index, clean in enumerate(checked(waveforms, silence=False)):
-        noise = np.random.default_rng([seed, index]).standard_normal(len(clean))
+        rng = np.random.default_rng([seed, index])
+        noise = _babble(voices, len(clean), rng) if voices else rng.standard_normal(len(clean))
         if kind == "pink":
             spectrum = np.fft.rfft(noise)
             spectrum[0] = 0
@@ -114,6 +134,23 @@ def add_noise(waveforms, snr_db: float, *, kind: str = "white", seed: int = 0):
         power = np.mean(np.square(clean, dtype="float64")) / 10 ** (snr_db / 10)
         noisy.append((clean + noise * np.sqrt(power / np.mean(noise**2))).astype("float32"))
     return like(waveforms, noisy)
+
+
+def _babble(voices: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
+    chosen = rng.choice(len(voices), TALKERS, replace=len(voices) < TALKERS)
+    total = np.zeros(samples)
+    for place in chosen:
+        voice = voices[place] / np.sqrt(np.mean(np.square(voices[place], dtype="float64")))
+        total += np.resize(np.roll(voice, -rng.integers(len(voice))), samples)
+    return total
+
+
+def checked_pairs(clean, estimate) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return clean waveforms with their estimates, or raise a `ValueError` where they do not go together."""
+    cleans, estimates = checked(clean, "clean", silence=False), checked(estimate, "estimate")
+    if [len(one) for one in cleans] != [len(one) for one in estimates]:
+        raise ValueError("clean and estimate must have the same number of waveforms and the same lengths.")
+    return list(zip(cleans, estimates, strict=True))
 
 
 def si_sdr(clean, estimate) -> np.ndarray | float:
@@ -125,10 +162,7 @@ def si_sdr(clean, estimate) -> np.ndarray | float:
     Raises:
         ValueError, TypeError: waveforms that cannot be used, silent clean ones too, or of other lengths.
     """
-    cleans, estimates = checked(clean, "clean", silence=False), checked(estimate, "estimate")
-    if [len(one) for one in cleans] != [len(one) for one in estimates]:
-        raise ValueError("clean and estimate must have the same number of waveforms and the same lengths.")
-    ratios = np.array([_si_sdr(s, e) for s, e in zip(cleans, estimates, strict=True)])
+    ratios = np.array([_si_sdr(s, e) for s, e in checked_pairs(clean, estimate)])
     return float(ratios[0]) if is_single(clean) else ratios
 
 

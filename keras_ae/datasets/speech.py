@@ -24,12 +24,13 @@ class SpeechStore(ArrayStore):
         waveforms: recordings at 8 kHz of a peak of 1, each (samples,) float32.
         y: labels (n,).
         name: what messages call the samples.
+        speakers: who speaks, (n,), or None.
     """
 
-    def __init__(self, waveforms: list[np.ndarray], y: np.ndarray, *, name: str):
+    def __init__(self, waveforms: list[np.ndarray], y: np.ndarray, *, name: str, speakers: np.ndarray | None = None):
         x = np.stack([spectra.log_mel(_fitted(waveform)) for waveform in waveforms])
         super().__init__(x, y, scale=1, image_size=None, stream=False, name=name)
-        self.waveforms = waveforms
+        self.waveforms, self.speakers = waveforms, speakers
 
     def value_range(self) -> tuple[float, float]:
         """(Least, largest) possible value."""
@@ -50,18 +51,20 @@ def load_spoken_digits(source: str, *, data_dir: str | os.PathLike | None, downl
     import tensorflow_datasets as tfds
 
     builder = prepared_builder(source, data_dir, download)
-    waveforms, labels, numbers = [], [], []
+    waveforms, labels, speakers, numbers = [], [], [], []
     for example in tfds.as_numpy(builder.as_dataset(split="train", shuffle_files=False)):
         waveform = example["audio"].astype("float32")
         waveforms.append(waveform / np.abs(waveform).max())
         labels.append(example["label"])
-        _, _, number = example["audio/filename"].decode().removesuffix(".wav").split("_")
+        _, speaker, number = example["audio/filename"].decode().removesuffix(".wav").split("_")
+        speakers.append(speaker)
         numbers.append(int(number))
     in_test = np.array(numbers) < TEST_RECORDINGS
     parts = {}
     for part, wanted in (("train", ~in_test), ("test", in_test)):
         chosen = [waveforms[place] for place in np.flatnonzero(wanted)]
-        parts[part] = SpeechStore(chosen, np.array(labels)[wanted], name=f"x of {part} in {source}")
+        said_by = np.array(speakers)[wanted]
+        parts[part] = SpeechStore(chosen, np.array(labels)[wanted], name=f"x of {part} in {source}", speakers=said_by)
     facts = {
         "source": f"TensorFlow Datasets {builder.info.full_name}",
         "version": str(builder.version),

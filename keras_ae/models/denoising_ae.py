@@ -5,17 +5,8 @@ The objective is the autoencoder's own; the corruption is in the spec, and any o
 
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register
-from keras_ae.rows import CORRUPTIONS, Corruption, Shape, SpecError, Vector
+from keras_ae.rows import Corruption, Shape, Vector, corruption_row
 from keras_ae.spec import Spec
-
-
-def corruption_row(corruption: str | Corruption, strength: float | None) -> Corruption:
-    """Return the corruption row of that name and strength; a row is returned as it is."""
-    if isinstance(corruption, Corruption):
-        return corruption
-    if corruption not in CORRUPTIONS:
-        raise SpecError(f"Unknown corruption {corruption!r}. Use {', '.join(CORRUPTIONS)} or a corruption row.")
-    return CORRUPTIONS[corruption]() if strength is None else CORRUPTIONS[corruption](strength)
 
 
 @register("denoising_ae")
@@ -23,8 +14,8 @@ def denoising_ae(
     input_shape: Shape = (28, 28, 1),
     *,
     latent_dim: int = 128,
-    corruption: str | Corruption = "gaussian",
-    strength: float | None = None,
+    corruption: str | Corruption | tuple[Corruption, ...] = "gaussian",
+    strength: float | tuple[float, float] | None = None,
     likelihood: str = "gaussian",
 ) -> Spec:
     """Dense denoising autoencoder (Vincent et al. 2008).
@@ -32,10 +23,12 @@ def denoising_ae(
     Args:
         input_shape: shape of one sample.
         latent_dim: units of the code.
-        corruption: "gaussian", "salt_and_pepper" or "masking", "spectral" for log-mel spectrograms, or a row such as
-            `Masking(0.25)`.
-        strength: sigma of the Gaussian noise (default 0.5), the share of values that is hit (default 0.3), or the least
-            and greatest signal-to-noise ratio of spectral noise in dB (default (-5, 20)).
+        corruption: a name of `keras_ae.rows.CORRUPTIONS`: "gaussian", "poisson", "speckle", "salt_and_pepper",
+            "masking", "missing", "blur", "jpeg", or "spectral" for log-mel spectrograms; a row such as `Masking(0.25)`;
+            or several rows, which follow one another.
+        strength: the first field of the named row, such as sigma of the Gaussian noise (default 0.5), the share of
+            values that is hit (default 0.3), or the least and greatest signal-to-noise ratio of spectral noise in dB
+            (default (-5, 20)).
         likelihood: p(x|z).
     """
     row = corruption_row(corruption, strength)
@@ -47,8 +40,8 @@ def conv_denoising_ae(
     input_shape: Shape = (28, 28, 1),
     *,
     latent_dim: int = 128,
-    corruption: str | Corruption = "gaussian",
-    strength: float | None = None,
+    corruption: str | Corruption | tuple[Corruption, ...] = "gaussian",
+    strength: float | tuple[float, float] | None = None,
     likelihood: str = "gaussian",
 ) -> Spec:
     """Convolutional denoising autoencoder (Vincent et al. 2010); the arguments are those of `denoising_ae`."""

@@ -1,7 +1,21 @@
 """The rows that a spec is made of."""
 
 from keras_ae.rows.base import Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
-from keras_ae.rows.corruptions import CORRUPTIONS, Corruption, GaussianNoise, Masking, SaltAndPepper, SpectralNoise
+from keras_ae.rows.corruptions import (
+    CORRUPTIONS,
+    JPEG,
+    Blur,
+    Chain,
+    Corruption,
+    GaussianNoise,
+    Masking,
+    MissingValues,
+    Poisson,
+    SaltAndPepper,
+    Speckle,
+    SpectralNoise,
+    corruption_row,
+)
 from keras_ae.rows.latents import (
     Cycle,
     Gaussian,

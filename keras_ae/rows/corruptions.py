@@ -1,5 +1,7 @@
 """Corruption rows: what a denoising autoencoder has to undo."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_ae.rows.base import Row, SpecError
@@ -7,6 +9,8 @@ from keras_ae.rows.base import Row, SpecError
 
 class Corruption(Row, abstract=True):
     """Base of the corruption rows: what happens to the input, and never to the target, while training."""
+
+    leaves_nan = False
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,39 @@ class GaussianNoise(Corruption):
     low: float | None = None
 
     def __post_init__(self):
-        if not self.sigma > 0:
-            raise SpecError(f"GaussianNoise: sigma must be greater than 0, got {self.sigma!r}.")
+        _checked_positive(self, "sigma")
         if self.low is not None and not 0 <= self.low < self.sigma:
             raise SpecError(f"GaussianNoise: low must be None or lie in [0, sigma={self.sigma}), got {self.low!r}.")
+
+
+@dataclass(frozen=True)
+class Poisson(Corruption):
+    """Count photons: Poisson(peak * x) / peak. x lies in [0, 1]; what lies outside is clipped to it first.
+
+    Args:
+        peak: photons counted on average where x is 1; fewer mean more noise, whose variance is x / peak.
+    """
+
+    peak: float = 30.0
+
+    def __post_init__(self):
+        _checked_positive(self, "peak")
+
+
+@dataclass(frozen=True)
+class Speckle(Corruption):
+    """Multiply every value by 1 + N(0, sigma^2), as in radar and ultrasound images; the result is not clipped."""
+
+    sigma: float = 0.3
+
+    def __post_init__(self):
+        _checked_positive(self, "sigma")
+
+
+def _checked_positive(row: Corruption, field: str) -> None:
+    value = getattr(row, field)
+    if not 0 < value < math.inf:
+        raise SpecError(f"{type(row).__name__}: {field} must be greater than 0 and finite, got {value!r}.")
 
 
 def _checked_rate(row: Corruption) -> None:
@@ -55,6 +88,64 @@ class Masking(Corruption):
 
 
 @dataclass(frozen=True)
+class MissingValues(Corruption):
+    """Hide a share `rate` of the values, completely at random; NaN in x counts as hidden, too.
+
+    Args:
+        rate: share of the values that is hidden, in (0, 1).
+        fill: what stands for a hidden value: "zero", which is the mean of standardised columns, "mean", the mean over
+            the values of the batch that are left at that place (0 where none is), or "nan", for data to be imputed:
+            a model refuses it.
+    """
+
+    rate: float = 0.2
+    fill: str = "zero"
+
+    def __post_init__(self):
+        _checked_rate(self)
+        if self.fill not in ("zero", "mean", "nan"):
+            raise SpecError(f'MissingValues: fill must be "zero", "mean" or "nan", got {self.fill!r}.')
+
+    @property
+    def leaves_nan(self) -> bool:
+        """Whether the result has NaN."""
+        return self.fill == "nan"
+
+
+@dataclass(frozen=True)
+class Blur(Corruption):
+    """Blur by a Gaussian along all axes but the last, the channels; what is past an edge is as the edge.
+
+    Args:
+        sigma: standard deviation in pixels or steps; the kernel ends at 4 sigma.
+    """
+
+    sigma: float = 1.0
+
+    def __post_init__(self):
+        _checked_positive(self, "sigma")
+
+
+@dataclass(frozen=True)
+class JPEG(Corruption):
+    """Write and read images as JPEG (ITU-T T.81, quantisation tables of Annex K), grey or RGB in [0, 1].
+
+    Colour is kept at full resolution (4:4:4). Values outside [0, 1] are clipped to it first.
+
+    Args:
+        quality: least and greatest quality from 1 to 100 in the scale of libjpeg, of which a whole number between is
+            drawn for each image.
+    """
+
+    quality: tuple[int, int] = (10, 50)
+
+    def __post_init__(self):
+        _checked_pair(self, "quality", int)
+        if not 1 <= self.quality[0] <= self.quality[1] <= 100:
+            raise SpecError(f"JPEG: quality must lie in [1, 100], got {self.quality!r}.")
+
+
+@dataclass(frozen=True)
 class SpectralNoise(Corruption):
     """Add noise to the recording behind a log-mel spectrogram, at a signal-to-noise ratio drawn for each sample.
 
@@ -71,15 +162,54 @@ class SpectralNoise(Corruption):
 
     def __post_init__(self):
         for name in ("snr", "tilt"):
-            value = getattr(self, name)
-            if not isinstance(value, tuple | list) or len(value) != 2 or not value[0] <= value[1]:
-                raise SpecError(f"SpectralNoise: {name} must be (least, greatest), got {value!r}.")
-            object.__setattr__(self, name, tuple(map(float, value)))
+            _checked_pair(self, name, float)
+
+
+def _checked_pair(row: Corruption, field: str, kind: type) -> None:
+    value = getattr(row, field)
+    if not isinstance(value, tuple | list) or len(value) != 2 or not value[0] <= value[1]:
+        raise SpecError(f"{type(row).__name__}: {field} must be (least, greatest), got {value!r}.")
+    object.__setattr__(row, field, tuple(map(kind, value)))
+
+
+@dataclass(frozen=True)
+class Chain(Corruption):
+    """Corruptions one after the other, such as `Chain((Blur(1.0), GaussianNoise(0.1)))`."""
+
+    rows: tuple[Corruption, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "rows", tuple(self.rows))
+        if not self.rows or not all(isinstance(row, Corruption) for row in self.rows):
+            raise SpecError(f"Chain: rows must be one corruption row or more, got {self.rows!r}.")
+
+    @property
+    def leaves_nan(self) -> bool:
+        """Whether the result has NaN."""
+        return any(row.leaves_nan for row in self.rows)
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {
     "gaussian": GaussianNoise,
     "salt_and_pepper": SaltAndPepper,
     "masking": Masking,
+    "missing": MissingValues,
+    "poisson": Poisson,
+    "speckle": Speckle,
+    "blur": Blur,
+    "jpeg": JPEG,
     "spectral": SpectralNoise,
 }
+
+
+def corruption_row(corruption: str | Corruption | Sequence[Corruption], strength=None) -> Corruption:
+    """Return the corruption row of that name, its first field `strength` where it is given; several make a `Chain`.
+
+    Raises:
+        SpecError: an unknown name, or a strength that the row refuses.
+    """
+    if isinstance(corruption, str):
+        if corruption not in CORRUPTIONS:
+            raise SpecError(f"Unknown corruption {corruption!r}. Use {', '.join(CORRUPTIONS)} or a corruption row.")
+        return CORRUPTIONS[corruption]() if strength is None else CORRUPTIONS[corruption](strength)
+    return corruption if isinstance(corruption, Corruption) else Chain(corruption)

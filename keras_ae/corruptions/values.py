@@ -1,0 +1,86 @@
+"""Corruptions of single values: noise, counts, values that are hidden; and their chain."""
+
+import math
+from functools import singledispatch
+
+from keras import ops
+
+from keras_ae.rows import Chain, GaussianNoise, Masking, MissingValues, Poisson, Row, SaltAndPepper, Speckle
+
+LARGEST_MEAN = 64.0  # Whose exp(-mean) float32 still has.
+TAIL = 2e-6  # What sums of probabilities in float32 may lack of 1.
+
+
+@singledispatch
+def applied(row: Row, x, draws):
+    """Return x corrupted as `row` says, by random numbers of `draws`: (batch, *shape) -> (batch, *shape)."""
+    raise TypeError(f"{row!r} is not a corruption row.")
+
+
+@applied.register
+def _(row: Chain, x, draws):
+    for link in row.rows:
+        x = applied(link, x, draws)
+    return x
+
+
+@applied.register
+def _(row: GaussianNoise, x, draws):
+    noise = draws.normal(ops.shape(x), x.dtype)
+    if row.low is None:
+        return x + row.sigma * noise
+    each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
+    return x + draws.uniform(each, row.low, row.sigma, x.dtype) * noise
+
+
+@applied.register
+def _(row: Poisson, x, draws):
+    # A count of a large mean is the sum of counts of smaller ones.
+    parts = math.ceil(row.peak / LARGEST_MEAN)
+    most = row.peak / parts
+    mean = most * ops.clip(ops.cast(x, "float32"), 0.0, 1.0)
+    counts = sum(_counts(mean, most, draws) for _ in range(parts))
+    return ops.cast(counts / row.peak, x.dtype)
+
+
+def _counts(mean, most: float, draws):
+    """Draw from Poisson(mean), where no mean exceeds `most`, by inversion: the number of k with u > P(count <= k)."""
+    u = draws.uniform(ops.shape(mean), high=1 - TAIL)
+
+    def step(k, state):
+        chance, below, counts = state
+        counts = counts + ops.cast(u > below, "float32")
+        chance = chance * mean / (ops.cast(k, "float32") + 1)
+        return chance, below + chance, counts
+
+    none = ops.exp(-mean)
+    return ops.fori_loop(0, math.ceil(most + 8 * math.sqrt(most)) + 10, step, (none, none, ops.zeros_like(mean)))[2]
+
+
+@applied.register
+def _(row: Speckle, x, draws):
+    return x * (1 + row.sigma * draws.normal(ops.shape(x), x.dtype))
+
+
+@applied.register
+def _(row: SaltAndPepper, x, draws):
+    chance = draws.uniform(ops.shape(x))
+    salted = ops.where(chance < 0.5 * row.rate, ops.ones_like(x), x)
+    return ops.where(chance > 1 - 0.5 * row.rate, ops.zeros_like(x), salted)
+
+
+@applied.register
+def _(row: Masking, x, draws):
+    return ops.where(draws.uniform(ops.shape(x)) < row.rate, ops.zeros_like(x), x)
+
+
+@applied.register
+def _(row: MissingValues, x, draws):
+    hidden = ops.logical_or(ops.isnan(x), draws.uniform(ops.shape(x)) < row.rate)
+    if row.fill == "nan":
+        return ops.where(hidden, ops.full_like(x, math.nan), x)
+    left = ops.where(hidden, ops.zeros_like(x), x)
+    if row.fill == "zero":
+        return left
+    count = ops.sum(ops.cast(ops.logical_not(hidden), x.dtype), axis=0, keepdims=True)
+    return ops.where(hidden, ops.divide_no_nan(ops.sum(left, axis=0, keepdims=True), count), x)
