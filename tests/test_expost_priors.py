@@ -153,7 +153,7 @@ def test_a_fitted_prior_is_saved_by_joblib(fitted, name, tmp_path):
 
 @each
 def test_a_seed_fixes_the_fit(model, name):
-    short = {"epochs": 1} if name in NETWORKS else {}
+    short = {"epochs": 1, "width": 8} if name in NETWORKS else {}
     one, other = (type(MADE_OF[name]())(**short).fit(model, X[:200]) for _ in range(2))
     np.testing.assert_allclose(one.draw(3, seed=0), other.draw(3, seed=0), rtol=1e-5, atol=1e-6)
 
