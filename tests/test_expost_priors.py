@@ -267,10 +267,13 @@ def test_bad_input_is_refused(model):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: priors.GaussianMixture(0), "components must be positive"),
-        (lambda: priors.GaussianMixture(()), "components must be positive"),
-        (lambda: priors.KernelDensity((0.1, -1)), "bandwidth must be positive"),
-        (lambda: priors.KernelDensity(float("nan")), "bandwidth must be positive"),
+        (lambda: priors.GaussianMixture(0), "components must be a whole number above 0"),
+        (lambda: priors.GaussianMixture(()), "components must be a whole number above 0"),
+        (lambda: priors.GaussianMixture(2.5), "components must be a whole number above 0"),
+        (lambda: priors.GaussianMixture(2, covariance="round"), "covariance must be one of full, tied"),
+        (lambda: priors.KernelDensity((0.1, -1)), "bandwidth must be a number above 0"),
+        (lambda: priors.KernelDensity(float("nan")), "bandwidth must be a number above 0"),
+        (lambda: priors.TwoStageVAE(learning_rate=0), "learning_rate must be positive"),
         (lambda: priors.TwoStageVAE(width=0), "width must be at least 1"),
         (lambda: priors.AutoregressiveFlow(blocks=0), "blocks must be at least 1"),
     ],

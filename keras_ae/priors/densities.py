@@ -9,6 +9,7 @@ from keras_ae.extras import optional
 from keras_ae.priors.base import Prior, held_back
 
 COMPONENTS = (1, 5, 10, 20, 50)
+COVARIANCES = ("full", "tied", "diag", "spherical")
 BANDWIDTHS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 SCORED = 500  # Held-back codes by which a bandwidth is chosen: each is compared with all others.
 
@@ -44,12 +45,14 @@ class GaussianMixture(Prior):
         seed: fixes the fit.
 
     Raises:
-        ValueError: a number of components below 1.
+        ValueError: components that are no whole numbers of at least 1, or an unknown covariance.
     """
 
     def __init__(self, components: int | Sequence[int] = COMPONENTS, *, covariance: str = "full", seed: int = 0):
         super().__init__(seed=seed)
-        self.components, self.covariance = _positive("components", components), covariance
+        if covariance not in COVARIANCES:
+            raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}, got {covariance!r}.")
+        self.components, self.covariance = _positive("components", components, whole=True), covariance
         self.least_codes = 2 * max(self.components)
 
     def _fit(self, codes):
@@ -104,11 +107,12 @@ class KernelDensity(Prior):
         return self.kernels.score_samples(codes)
 
 
-def _positive(name: str, value) -> tuple:
+def _positive(name: str, value, *, whole: bool = False) -> tuple:
     """Return the number, or the numbers, as a tuple of positive ones."""
     values = tuple(np.atleast_1d(value).tolist())
-    if not values or not all(number > 0 for number in values):
-        raise ValueError(f"{name} must be positive, or several such, got {value!r}.")
+    kind, words = (int, "a whole number") if whole else (int | float, "a number")
+    if not values or not all(isinstance(number, kind) and number > 0 for number in values):
+        raise ValueError(f"{name} must be {words} above 0, or several such, got {value!r}.")
     return values
 
 

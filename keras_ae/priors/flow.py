@@ -7,8 +7,7 @@ from keras import ops
 from keras_ae.bounds import bounded
 from keras_ae.checks import checked_least
 from keras_ae.divergences import gaussian_log_density
-from keras_ae.priors.base import Prior
-from keras_ae.priors.training import fit_to_codes
+from keras_ae.priors.training import NetworkPrior
 from keras_ae.train_step import Steps
 
 LOG_SCALE_LIMIT = 5.0
@@ -100,7 +99,7 @@ class Flow(keras.Model):
         return u
 
 
-class AutoregressiveFlow(Prior):
+class AutoregressiveFlow(NetworkPrior):
     """A masked autoregressive flow, whose density is exact; a draw takes a pass for each dimension and block.
 
     We differ from Papamakarios et al.: no batch normalisation, log-scales bounded to (-5, 5), at first the identity.
@@ -108,37 +107,21 @@ class AutoregressiveFlow(Prior):
     Args:
         blocks: number of MADE blocks.
         width: units of their two hidden layers.
-        epochs: most passes over the codes; training stops by a held-back tenth.
-        batch_size: codes a step.
-        learning_rate: Adam's.
-        seed: fixes the fit.
+        **training: `epochs`, `batch_size`, `learning_rate` and `seed`, as `NetworkPrior` takes them.
 
     Raises:
-        ValueError: blocks, width, epochs or batch_size below 1.
+        ValueError: blocks below 1, or as `NetworkPrior`.
     """
 
-    def __init__(
-        self,
-        *,
-        blocks: int = 5,
-        width: int = 128,
-        epochs: int = 50,
-        batch_size: int = 256,
-        learning_rate: float = 1e-3,
-        seed: int = 0,
-    ):
-        super().__init__(seed=seed)
+    def __init__(self, *, blocks: int = 5, width: int = 128, **training):
+        super().__init__(width=width, **training)
         self.blocks = checked_least("blocks", blocks)
-        self.width = checked_least("width", width)
-        self.epochs = checked_least("epochs", epochs)
-        self.batch_size = checked_least("batch_size", batch_size)
-        self.learning_rate = learning_rate
         self.flow: Flow | None = None
 
     def _fit(self, codes):
         self.flow = Flow(codes.shape[1], self.blocks, self.width, self.seed)
         self.flow.compile(keras.optimizers.Adam(self.learning_rate), jit_compile=Steps.default_jit_compile)
-        fit_to_codes(self.flow, codes, epochs=self.epochs, batch_size=self.batch_size, seed=self.seed)
+        self._train(self.flow, codes)
 
     def _draw(self, n, rng):
         return self.flow.inverse(rng.standard_normal((n, self.flow.config["dim"]), dtype="float32"))

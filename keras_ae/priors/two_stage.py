@@ -5,15 +5,13 @@ import numpy as np
 from keras import ops
 
 from keras_ae.autoencoder import Autoencoder
-from keras_ae.checks import checked_least
-from keras_ae.priors.base import Prior
-from keras_ae.priors.training import fit_to_codes
+from keras_ae.priors.training import NetworkPrior
 from keras_ae.registry import build
 from keras_ae.rows import Dense, Gaussian, Normal
 from keras_ae.spec import Spec
 
 
-class TwoStageVAE(Prior):
+class TwoStageVAE(NetworkPrior):
     """A small dense VAE p(z|u) p(u), u ~ N(0, I), with as many dimensions as z and one learned variance of z.
 
     A draw is z ~ p(z|u), noise included. `log_density` is an importance-weighted estimate by 256 draws of u, a lower
@@ -21,31 +19,13 @@ class TwoStageVAE(Prior):
 
     Args:
         width: units of the two hidden layers, on either side.
-        epochs: most passes over the codes; training stops by a held-back tenth.
-        batch_size: codes a step.
-        learning_rate: Adam's.
-        seed: fixes the fit.
-
-    Raises:
-        ValueError: width, epochs or batch_size below 1.
+        **training: `epochs`, `batch_size`, `learning_rate` and `seed`, as `NetworkPrior` takes them.
     """
 
     num_samples = 256
 
-    def __init__(
-        self,
-        *,
-        width: int = 256,
-        epochs: int = 50,
-        batch_size: int = 256,
-        learning_rate: float = 1e-3,
-        seed: int = 0,
-    ):
-        super().__init__(seed=seed)
-        self.width = checked_least("width", width)
-        self.epochs = checked_least("epochs", epochs)
-        self.batch_size = checked_least("batch_size", batch_size)
-        self.learning_rate = learning_rate
+    def __init__(self, *, width: int = 256, **training):
+        super().__init__(width=width, **training)
         self.second: Autoencoder | None = None
 
     def _fit(self, codes):
@@ -54,7 +34,7 @@ class TwoStageVAE(Prior):
         likelihood = Normal("global", sigma=0.1)
         optimizer = keras.optimizers.Adam(self.learning_rate)
         self.second = build(Spec((dim,), rows, Gaussian(dim), likelihood), optimizer=optimizer, seed=self.seed)
-        fit_to_codes(self.second, codes, epochs=self.epochs, batch_size=self.batch_size, seed=self.seed)
+        self._train(self.second, codes)
 
     def _draw(self, n, rng):
         u = rng.standard_normal((n, self.second.spec.latent_dim), dtype="float32")
