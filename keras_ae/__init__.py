@@ -60,7 +60,18 @@ from keras_ae.train_step.distribution import distribute
 
 __version__ = "0.1.0"
 
-_ON_USE = ("audio", "callbacks", "datasets", "evaluation", "imputation", "metrics", "plots", "runs")
+_ON_USE = (
+    "audio",
+    "callbacks",
+    "classifiers",
+    "datasets",
+    "evaluation",
+    "imputation",
+    "metrics",
+    "plots",
+    "priors",
+    "runs",
+)
 
 
 def __getattr__(name: str):

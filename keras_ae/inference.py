@@ -160,6 +160,42 @@ class Inference:
         path = _spherical(start, stop, share) if method == "spherical" else (1 - share) * start + share * stop
         return self.decode(path.reshape(-1, self.spec.latent_dim)).reshape(len(a), steps, *self.spec.input_shape)
 
+    def attribute_vector(self, x, has) -> np.ndarray:
+        """Return the mean code of samples with an attribute less that of those without: (latent_dim,).
+
+        Larsen et al. 2016, "Autoencoding beyond pixels using a learned similarity metric", section 4.2.
+
+        Args:
+            x: samples, (n, *input_shape).
+            has: whether each has the attribute, (n,) booleans.
+
+        Raises:
+            ValueError: `has` is not (n,) booleans, or is the same for all samples.
+        """
+        has = np.asarray(has)
+        if has.shape != (len(x),) or has.dtype != bool:
+            raise ValueError(f"has must be ({len(x)},) booleans, not {has.dtype} of shape {has.shape}.")
+        if has.all() or not has.any():
+            raise ValueError("has needs samples with the attribute and samples without it.")
+        z = self.encode(x)
+        return z[has].mean(axis=0) - z[~has].mean(axis=0)
+
+    def add_attribute(self, x, vector, *, strength: float = 1.0) -> np.ndarray:
+        """Return what decodes from the codes of x plus `strength` times a vector: (n, *input_shape) -> the same shape.
+
+        Args:
+            x: samples.
+            vector: of `attribute_vector`, (latent_dim,), or any direction, or sum, of codes.
+            strength: 1 adds the whole difference, -1 takes it away.
+
+        Raises:
+            ValueError: the vector has another shape.
+        """
+        vector = np.asarray(vector, dtype="float32")
+        if vector.shape != (self.spec.latent_dim,):
+            raise ValueError(f"vector has shape {vector.shape}, but add_attribute takes ({self.spec.latent_dim},).")
+        return self.decode(self.encode(x) + strength * vector)
+
     def _posterior(self, x):
         return self.encoder(x, training=False)
 

@@ -13,11 +13,10 @@ import pytest
 import keras_ae
 
 FLOORS = {
+    "extras": 0,  # Optional packages, or an error that names the extra.
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
-    "metrics": 0,  # Arrays in, numbers out.
-    "extras": 0,  # Packages that only some functions need.
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
     "means": 0,  # Running means of the terms of a loss.
@@ -33,6 +32,7 @@ FLOORS = {
     "corruptions": 1,  # What corrupts arrays and inputs of models.
     "likelihoods": 1,  # Layers p(x|z): nll, mean, sample.
     "imputation": 1,  # Missing values of tables, by a denoising model.
+    "metrics": 1,  # Arrays in, numbers out.
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
@@ -44,11 +44,13 @@ FLOORS = {
     "callbacks": 6,  # Schedules and pictures during training.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
+    "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.
     "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "runs": 7,  # A model trained on a data set, in a folder.
-    "__init__": 8,  # The public names.
-    "cli": 9,  # The command line.
-    "__main__": 10,  # python -m keras_ae.
+    "classifiers": 8,  # Small shipped classifiers, whose features measure samples.
+    "__init__": 9,  # The public names.
+    "cli": 10,  # The command line.
+    "__main__": 11,  # python -m keras_ae.
 }
 KNOW_A_BACKEND = ("train_step", "datasets")
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -122,7 +124,7 @@ def test_import_brings_no_data_sets_and_no_plotting():
     assert done.returncode == 0, done.stderr
     modules = done.stdout.split()
     ours = {name.split(".")[1] for name in modules if name.startswith("keras_ae.")}
-    assert ours.isdisjoint({"datasets", "plots", "callbacks", "metrics", "evaluation", "checkpoints", "runs", "cli"})
+    assert ours.isdisjoint({*keras_ae._ON_USE, "checkpoints", "cli"})
     assert "tensorflow_datasets" not in modules
     assert "typer" not in modules
     for file in FILES:

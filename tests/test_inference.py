@@ -139,6 +139,38 @@ def test_interpolations_end_at_the_reconstructions(vae):
     np.testing.assert_allclose(middle, vae.decode(z), rtol=1e-4, atol=1e-5)
 
 
+def test_an_attribute_is_the_difference_of_mean_codes_and_can_be_added(vae, denoiser):
+    has = np.arange(12) % 3 == 0
+    for model in (vae, denoiser):
+        vector, z = model.attribute_vector(X, has), model.encode(X)
+        np.testing.assert_allclose(vector, z[has].mean(axis=0) - z[~has].mean(axis=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(model.attribute_vector(X, ~has), -vector, rtol=1e-5, atol=1e-6)
+        moved = model.add_attribute(X[:4], vector, strength=-0.5)
+        np.testing.assert_allclose(moved, model.decode(z[:4] - 0.5 * vector), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            model.add_attribute(X[:4], vector, strength=0), model.reconstruct(X[:4]), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("has", "message"),
+    [
+        (np.ones(12, bool), "samples with the attribute and samples without"),
+        (np.zeros(12, bool), "samples with the attribute and samples without"),
+        (np.ones(3, bool), r"has must be \(12,\) booleans"),
+        (np.arange(12), r"has must be \(12,\) booleans, not int64"),
+    ],
+)
+def test_an_attribute_that_tells_nothing_apart_is_refused(vae, has, message):
+    with pytest.raises(ValueError, match=message):
+        vae.attribute_vector(X, has)
+
+
+def test_a_vector_of_another_length_is_refused(vae):
+    with pytest.raises(ValueError, match=r"vector has shape \(2,\), but add_attribute takes \(3,\)"):
+        vae.add_attribute(X, np.zeros(2))
+
+
 def test_a_spherical_path_keeps_the_length_of_codes():
     """Seen through a model whose encoder and decoder are the identity."""
     model = keras_ae.build(Spec((3,), (), Vector(3), "gaussian"), seed=0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae import spectra
-from keras_ae.extras import required
+from keras_ae.extras import optional
 
 
 def griffin_lim(x: np.ndarray, *, iterations: int = 32, seed: int = 0) -> np.ndarray:
@@ -31,7 +31,7 @@ def griffin_lim(x: np.ndarray, *, iterations: int = 32, seed: int = 0) -> np.nda
         raise ValueError(f"x must lie in [0, 1], got values in [{x.min():.4g}, {x.max():.4g}]. Clip it first.")
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, got {iterations}.")
-    librosa = required("librosa", "audio")
+    librosa = optional("librosa", "librosa", "audio")
     if x.ndim == 4:
         return np.stack([_inverted(librosa, one, iterations, seed) for one in x])
     return _inverted(librosa, x, iterations, seed)

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae import spectra
 from keras_ae.audio.signals import checked_pairs, is_single
-from keras_ae.extras import required
+from keras_ae.extras import optional
 
 
 def stoi(clean, estimate, *, extended: bool = False) -> np.ndarray | float:
@@ -24,7 +24,7 @@ def stoi(clean, estimate, *, extended: bool = False) -> np.ndarray | float:
         ValueError, TypeError: waveforms that cannot be used, silent clean ones and ones that are too short as well.
         ImportError: `pystoi` is not installed.
     """
-    package = required("pystoi", "audio")
+    package = optional("pystoi", "pystoi", "audio")
 
     def measured(s, e):
         with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def pesq(clean, estimate) -> np.ndarray | float:
         ValueError, TypeError: waveforms that cannot be used, silent clean ones and ones without an utterance as well.
         ImportError: `pesq` is not installed.
     """
-    package = required("pesq", "pesq")
+    package = optional("pesq", "pesq", "pesq")
 
     def measured(s, e):
         try:

@@ -1,5 +1,14 @@
-"""Arrays in, numbers out: how well a model reconstructs, and what its latents carry. NumPy only."""
+"""Arrays in, numbers out: how well a model reconstructs, and what its latents carry, how good samples are. NumPy only,
+but for the neighbours of `generation`, which scikit-learn finds.
+"""
 
+from keras_ae.metrics.generation import (
+    DensityCoverage,
+    MemorisationReport,
+    density_coverage,
+    frechet_distance,
+    nearest_training_distance,
+)
 from keras_ae.metrics.latents import (
     PosteriorReport,
     active_units,
@@ -12,14 +21,19 @@ from keras_ae.metrics.reconstruction import explained_variance, mean_absolute_er
 from keras_ae.metrics.structure import ssim
 
 __all__ = [
+    "DensityCoverage",
+    "MemorisationReport",
     "PosteriorReport",
     "active_units",
     "bits_per_dim",
+    "density_coverage",
     "explained_variance",
+    "frechet_distance",
     "kl_per_dimension",
     "latent_variance",
     "mean_absolute_error",
     "mean_squared_error",
+    "nearest_training_distance",
     "posterior_collapse",
     "psnr",
     "ssim",
