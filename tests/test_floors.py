@@ -24,6 +24,7 @@ FLOORS = {
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
+    "extras": 0,  # Optional packages, or an error that names the extra.
     "spec": 1,  # A whole model as data, and as a table.
     "datasets": 1,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 1,  # The value of a schedule row at a step.
@@ -35,6 +36,7 @@ FLOORS = {
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
     "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
+    "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
     "autoencoder": 4,  # The compiled Keras model with one objective.
@@ -120,7 +122,7 @@ def test_import_brings_no_data_sets_and_no_plotting():
     assert done.returncode == 0, done.stderr
     modules = done.stdout.split()
     ours = {name.split(".")[1] for name in modules if name.startswith("keras_ae.")}
-    assert ours.isdisjoint({"datasets", "plots", "callbacks", "metrics", "evaluation", "checkpoints", "runs", "cli"})
+    assert ours.isdisjoint({*keras_ae._ON_USE, "checkpoints", "cli"})
     assert "tensorflow_datasets" not in modules
     assert "typer" not in modules
     for file in FILES:
