@@ -53,7 +53,7 @@ from keras_ae.train_step.distribution import distribute
 
 __version__ = "0.1.0"
 
-_ON_USE = ("anomaly", "audio", "callbacks", "datasets", "evaluation", "metrics", "plots", "runs")
+_ON_USE = ("anomaly", "audio", "callbacks", "datasets", "estimators", "evaluation", "metrics", "plots", "runs")
 
 
 def __getattr__(name: str):

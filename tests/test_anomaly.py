@@ -104,6 +104,8 @@ def test_latent_knn_is_the_mean_distance_to_others(plane):
     np.testing.assert_allclose(score.score(fitted), without_itself, rtol=1e-3)
     few = LatentKNN(plane, neighbours=50).fit(fitted[:3])
     assert np.isfinite(few.score(new)).all()
+    share = LatentKNN(plane, neighbours=0.1).fit(fitted)
+    np.testing.assert_allclose(share.score(new), np.sort(cdist(others, codes))[:, :30].mean(axis=1), rtol=1e-3)
 
 
 def test_scores_of_a_variational_model_are_its_own(vae):

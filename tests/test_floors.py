@@ -46,6 +46,7 @@ FLOORS = {
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "runs": 7,  # A model trained on a data set, in a folder.
+    "estimators": 7,  # The scikit-learn and the PyOD face.
     "__init__": 8,  # The public names.
     "cli": 9,  # The command line.
     "__main__": 10,  # python -m keras_ae.

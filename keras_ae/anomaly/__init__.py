@@ -9,14 +9,13 @@ threshold = keras_ae.anomaly.quantile_threshold(score.score(x_train), contaminat
 from keras_ae.anomaly.base import Score
 from keras_ae.anomaly.bounds import NegativeELBO, NegativeLogLikelihood
 from keras_ae.anomaly.codes import LatentKNN, LatentMahalanobis
-from keras_ae.anomaly.ensemble import DEFAULT, SCORES, RankEnsemble, score_named
+from keras_ae.anomaly.ensemble import SCORES, RankEnsemble, score_named
 from keras_ae.anomaly.residuals import ReconstructionError, WhitenedResidual
 from keras_ae.anomaly.series import score_of_times, windows
 from keras_ae.anomaly.thresholds import best_f1_threshold, pot_threshold, quantile_threshold
 from keras_ae.anomaly.trimming import fit_trimmed
 
 __all__ = [
-    "DEFAULT",
     "SCORES",
     "LatentKNN",
     "LatentMahalanobis",

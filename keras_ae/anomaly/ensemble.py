@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_ae.anomaly.base import Score
 from keras_ae.anomaly.bounds import NegativeELBO, NegativeLogLikelihood
-from keras_ae.anomaly.codes import LatentKNN, LatentMahalanobis
+from keras_ae.anomaly.codes import NEIGHBOURS, LatentKNN, LatentMahalanobis
 from keras_ae.anomaly.residuals import ReconstructionError, WhitenedResidual
 
 
@@ -46,8 +46,8 @@ def _rank(scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
     return inside + np.log(np.maximum(beyond, 1))
 
 
-def _default(model) -> RankEnsemble:
-    return RankEnsemble([WhitenedResidual(model), LatentMahalanobis(model), LatentKNN(model)])
+def _ensemble(model, *, neighbours: int | float = NEIGHBOURS) -> RankEnsemble:
+    return RankEnsemble([WhitenedResidual(model), LatentMahalanobis(model), LatentKNN(model, neighbours=neighbours)])
 
 
 SCORES = {
@@ -57,17 +57,23 @@ SCORES = {
     "latent_knn": LatentKNN,
     "elbo": NegativeELBO,
     "log_likelihood": NegativeLogLikelihood,
-    "ensemble": _default,
+    "ensemble": _ensemble,
 }
-DEFAULT = "ensemble"
+_OF_NEIGHBOURS = ("latent_knn", "ensemble")
 
 
-def score_named(name: str, model) -> Score:
-    """Return the unfitted score called `name`, one of `SCORES`, of a trained model.
+def score_named(name: str, model, *, neighbours: int | float = NEIGHBOURS) -> Score:
+    """Return the unfitted score of a trained model by its name.
+
+    Args:
+        name: one of `SCORES`; "ensemble" is that of whitened residual, latent Mahalanobis and latent kNN.
+        model: a trained `Autoencoder`.
+        neighbours: of `LatentKNN`, alone or in the ensemble.
 
     Raises:
         ValueError: an unknown name, or a score that the model has not.
     """
     if name not in SCORES:
         raise ValueError(f"Unknown score {name!r}. Use one of {', '.join(SCORES)}.")
-    return SCORES[name](model)
+    options = {"neighbours": neighbours} if name in _OF_NEIGHBOURS else {}
+    return SCORES[name](model, **options)
