@@ -24,6 +24,7 @@ FLOORS = {
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
+    "extras": 0,  # Optional packages, or an error that names the extra.
     "spec": 1,  # A whole model as data, and as a table.
     "datasets": 1,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 1,  # The value of a schedule row at a step.
@@ -37,6 +38,7 @@ FLOORS = {
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
     "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
+    "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
     "autoencoder": 4,  # The compiled Keras model with one objective.
@@ -46,6 +48,7 @@ FLOORS = {
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.
     "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
+    "estimators": 7,  # The scikit-learn and the PyOD face.
     "runs": 7,  # A model trained on a data set, in a folder.
     "classifiers": 8,  # Small shipped classifiers, whose features measure samples.
     "__init__": 9,  # The public names.
