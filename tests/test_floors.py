@@ -24,7 +24,6 @@ FLOORS = {
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
     "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
-    "extras": 0,  # Optional packages, or an error that names the extra.
     "spec": 1,  # A whole model as data, and as a table.
     "datasets": 1,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 1,  # The value of a schedule row at a step.
