@@ -98,8 +98,11 @@ def conv_spec(shape, latent, likelihood, *, filters=48, units=256, blocks=1, **o
     return Spec(shape, encoder, latent, likelihood, decoder, **options)
 
 
-def sparse_spec(shape, *, units=256, strength=0.1, filters=32) -> Spec:
-    """Return `down` and `up` around a code of rectified units; without the normalisation half of them die early."""
+def sparse_spec(shape, strength, *, units=256, filters=32) -> Spec:
+    """Return `down` and `up` around a code of rectified units.
+
+    Half of them would die early without the normalisation, or under the whole penalty from the first step on.
+    """
     quarter = (shape[0] // 4, shape[1] // 4, filters)
     encoder = (*down(filters, 1), Flatten(), Norm("batch"))
     decoder = (Dense(math.prod(quarter), "linear"), Reshape(quarter), *up(shape[-1], filters, 1))
@@ -214,9 +217,9 @@ RECIPES = {
         40,
         STEADY | HALF | {"learning_rate": 2e-3},
     ),
-    "conv_sparse_ae/mnist": Recipe(sparse_spec(GREY), 8, STEADY | HALF),
-    "conv_sparse_ae/fashion_mnist": Recipe(sparse_spec(GREY), 8, STEADY | HALF),
-    "conv_sparse_ae/cifar10": Recipe(sparse_spec(COLOUR), 8, STEADY | HALF),
+    "conv_sparse_ae/mnist": Recipe(sparse_spec(GREY, Ramp(0.0, 0.5, steps=2500)), 8, STEADY | HALF),
+    "conv_sparse_ae/fashion_mnist": Recipe(sparse_spec(GREY, Ramp(0.0, 0.5, steps=2500)), 8, STEADY | HALF),
+    "conv_sparse_ae/cifar10": Recipe(sparse_spec(COLOUR, Ramp(0.0, 0.3, steps=2000)), 8, STEADY | HALF),
 }
 
 
