@@ -104,8 +104,8 @@ def images(arguments: argparse.Namespace) -> list[str]:
         "",
         f"PSNR in dB (mean over images, ± its standard error) / SSIM on the first {count} test images of MNIST. Noise "
         "by seed 0, not clipped; every estimate is clipped to [0, 1]. The classical methods are told the noise's "
-        f"standard deviation, that of {tuned} validation images, and have the settings that are best there; PCA is fitted on "
-        f"10,000 clean training images. Ours was trained on Gaussian noise of sigma up to 0.55{tuning}.",
+        f"standard deviation, that of {tuned} validation images, and have the settings that are best there; PCA is "
+        f"fitted on 10,000 clean training images. Ours was trained on Gaussian noise of sigma up to 0.55{tuning}.",
         "",
         *table("method", PICTURES, cells),
     ]
