@@ -64,6 +64,8 @@ class MaskBatches(keras.utils.PyDataset):
         ValueError, TypeError: waveforms that cannot be used, silent ones too.
     """
 
+    shuffle = True  # By which `fit` knows that the order is drawn here.
+
     def __init__(
         self, waveforms, batch_size: int = 32, *, snr=(-5.0, 20.0), kinds=("white",), voices=None, fresh=True, seed=0
     ):
