@@ -8,7 +8,7 @@ from keras_ae.feeding import ArrayBatches
 from keras_ae.guard import FiniteGuard
 from keras_ae.priors.base import Prior, held_back
 
-PATIENCE = 5
+PATIENCE = 20
 
 
 class NetworkPrior(Prior):
@@ -16,7 +16,7 @@ class NetworkPrior(Prior):
 
     Args:
         width: units of a hidden layer.
-        epochs: most passes over the codes; training ends early where a held-back tenth has not improved for 5, and the
+        epochs: most passes over the codes; training ends early where a held-back tenth has not improved for 20, and the
             weights of the best epoch are kept.
         batch_size: codes a step.
         learning_rate: Adam's.
@@ -27,7 +27,7 @@ class NetworkPrior(Prior):
     """
 
     def __init__(
-        self, *, width: int, epochs: int = 50, batch_size: int = 256, learning_rate: float = 1e-3, seed: int = 0
+        self, *, width: int, epochs: int = 200, batch_size: int = 256, learning_rate: float = 1e-3, seed: int = 0
     ):
         super().__init__(seed=seed)
         if not learning_rate > 0:

@@ -7,7 +7,7 @@ from keras import ops
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.priors.training import NetworkPrior
 from keras_ae.registry import build
-from keras_ae.rows import Dense, Gaussian, Normal
+from keras_ae.rows import Dense, Gaussian
 from keras_ae.spec import Spec
 
 
@@ -30,10 +30,8 @@ class TwoStageVAE(NetworkPrior):
 
     def _fit(self, codes):
         dim, rows = codes.shape[1], (Dense(self.width, "silu"), Dense(self.width, "silu"))
-        # Far below the codes' own deviation of 1, from where training would lead to a posterior that says nothing.
-        likelihood = Normal("global", sigma=0.1)
         optimizer = keras.optimizers.Adam(self.learning_rate)
-        self.second = build(Spec((dim,), rows, Gaussian(dim), likelihood), optimizer=optimizer, seed=self.seed)
+        self.second = build(Spec((dim,), rows, Gaussian(dim), "gaussian_global"), optimizer=optimizer, seed=self.seed)
         self._train(self.second, codes)
 
     def _draw(self, n, rng):
