@@ -149,6 +149,12 @@ def test_constant_columns_are_taken():
     assert (detector.predict(moved) == -1).all()
 
 
+def test_rows_of_other_columns_are_refused(detector, transformer):
+    for method in (detector.predict, detector.contributions, transformer.transform):
+        with pytest.raises(ValueError, match=r"X has 4 features, but Autoencoder.* is expecting 5"):
+            method(X[:, :4])
+
+
 def test_bad_input_is_refused_before_training():
     with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
         DETECTOR.fit(X[:1])

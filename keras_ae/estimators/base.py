@@ -1,5 +1,6 @@
 """What the estimators share: rows in, a trained autoencoder of standardised rows."""
 
+from abc import abstractmethod
 from functools import partial
 
 import keras
@@ -64,9 +65,9 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         self.model_params = model_params
         self.fit_params = fit_params
 
+    @abstractmethod
     def _table_options(self, features: int) -> dict:
         """Return `latent_dim` and `noise` of `table_spec` that suit the estimator."""
-        raise NotImplementedError
 
     def _train(self, X, *, trim: float | None = None) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
         """Fit `scaler_` and `model_`; return the rows as the model takes them, and which of them trimming kept."""
@@ -103,7 +104,8 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         latent_dim = self.latent_dim
         if self.model is None:
             suited = self._table_options(features)
-            latent_dim = suited.pop("latent_dim") if latent_dim is None else latent_dim
+            own = suited.pop("latent_dim")
+            latent_dim = own if latent_dim is None else latent_dim
             options = suited | options
         return spec_for(self.model, features, latent_dim=latent_dim, options=options)
 
