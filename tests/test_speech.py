@@ -204,7 +204,5 @@ def test_a_measure_is_best_for_the_clean_one_and_falls_with_the_noise(measure, b
 )
 def test_a_missing_package_is_named_with_its_extra(package, extra, call, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(
-        ImportError, match=rf"needs {package}, .*: pip install 'keras-ae\[{extra}\]'"
-    ):
+    with pytest.raises(ImportError, match=rf"needs {package}, .*: pip install 'keras-ae\[{extra}\]'"):
         call()
