@@ -61,10 +61,12 @@ from keras_ae.train_step.distribution import distribute
 __version__ = "0.1.0"
 
 _ON_USE = (
+    "anomaly",
     "audio",
     "callbacks",
     "classifiers",
     "datasets",
+    "estimators",
     "evaluation",
     "imputation",
     "metrics",

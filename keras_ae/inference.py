@@ -5,12 +5,15 @@ Noise comes from NumPy by `seed`, so that the same seed draws the same noise on 
 model's own random state.
 """
 
+from math import prod
+
 import numpy as np
 from keras import ops
 
 from keras_ae.checks import check_data
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.feeding import scaled
+from keras_ae.likelihoods import sum_over_values
 from keras_ae.rows import Gaussian
 
 _CHUNK = 1024  # Decoded images at once in log_likelihood: enough to fill a machine, and few enough for its caches.
@@ -73,10 +76,26 @@ class Inference:
         Raises:
             ValueError: an unknown kind.
         """
-        if kind not in ("mse", "mae", "nll"):
-            raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
+        _check_kind(kind)
         function = {"mse": self._mse, "mae": self._mae, "nll": self._nll}[kind]
         return self._batched(kind, function, self._checked(x), batch_size=batch_size)
+
+    def value_errors(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
+        """Return each value's part in `reconstruction_error`: (n, *input_shape) -> the same shape.
+
+        Over the values of a sample they sum to its `reconstruction_error` of the same kind.
+
+        Args:
+            x: samples.
+            kind: "mse", "mae" or "nll", as in `reconstruction_error`.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        _check_kind(kind)
+        function = {"mse": self._squares, "mae": self._sizes, "nll": self._nll_of_values}[kind]
+        return self._batched(f"{kind}_of_values", function, self._checked(x), batch_size=batch_size)
 
     def score_samples(self, x, *, num_samples: int = 16, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """Return a score in nats for each sample, (n,); higher is more normal.
@@ -209,17 +228,26 @@ class Inference:
         return self._decode(self._encode(x))
 
     def _mse(self, x):
-        return ops.mean(ops.square(self._residual(x)), axis=1)
+        return sum_over_values(self._squares(x))
 
     def _mae(self, x):
-        return ops.mean(ops.abs(self._residual(x)), axis=1)
+        return sum_over_values(self._sizes(x))
+
+    def _squares(self, x):
+        return ops.square(self._residual(x)) / prod(self.spec.input_shape)
+
+    def _sizes(self, x):
+        return ops.abs(self._residual(x)) / prod(self.spec.input_shape)
 
     def _residual(self, x):
-        """x minus its reconstruction: (batch, *shape) -> (batch, values), float32."""
-        return ops.reshape(x - ops.cast(self._reconstruct(x), "float32"), (ops.shape(x)[0], -1))
+        return x - ops.cast(self._reconstruct(x), "float32")
 
     def _nll(self, x):
         return self.likelihood.nll(x, self.decoder(self._encode(x), training=False))
+
+    def _nll_of_values(self, x):
+        x_logits = ops.cast(self.decoder(self._encode(x), training=False), "float32")
+        return self.likelihood.nll_of_values(x, x_logits)
 
     def _elbo_terms(self, x, noise):
         """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
@@ -282,6 +310,11 @@ class Inference:
             outputs = self.functions[name](*[_padded(array, size) for array in batch])
             pieces.append(outputs if kept == size else _map(lambda out, kept=kept: out[:kept], outputs))
         return _map(lambda *outs: np.concatenate(outs), *pieces)
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in ("mse", "mae", "nll"):
+        raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
 
 
 def seed_at(seed: int, start: int) -> int:

@@ -37,6 +37,7 @@ FLOORS = {
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
     "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
+    "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
     "autoencoder": 4,  # The compiled Keras model with one objective.
@@ -46,6 +47,7 @@ FLOORS = {
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.
     "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
+    "estimators": 7,  # The scikit-learn and the PyOD face.
     "runs": 7,  # A model trained on a data set, in a folder.
     "classifiers": 8,  # Small shipped classifiers, whose features measure samples.
     "__init__": 9,  # The public names.

@@ -1,0 +1,80 @@
+"""`Score`: what all anomaly scores share."""
+
+from math import prod
+
+import numpy as np
+
+from keras_ae.checks import check_data
+
+
+class Score:
+    """How strange samples are to a trained autoencoder: `fit` on normal data, then `score`; higher is more anomalous.
+
+    A score overrides `_fit(x)`, where it learns anything from normal data, and `_score(x)`.
+
+    Args:
+        model: a trained `Autoencoder`; it is read only.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.is_fitted = False
+
+    def fit(self, x) -> "Score":
+        """Learn what the score needs to know of normal data, and return self.
+
+        Args:
+            x: normal samples, (n, *input_shape): those that the model was trained on, or others.
+
+        Raises:
+            ValueError: data that the model cannot take, or too few of them for this score.
+        """
+        x = np.asarray(x)
+        check_data(x, self.model.spec)
+        self._fit(x)
+        self.is_fitted = True
+        return self
+
+    def score(self, x) -> np.ndarray:
+        """Return how strange each sample is, float64: (n, *input_shape) -> (n,); higher is more anomalous.
+
+        Raises:
+            ValueError: data that the model cannot take.
+            RuntimeError: the score is not fitted.
+        """
+        self._require_fit()
+        return np.asarray(self._score(np.asarray(x)), dtype="float64")
+
+    def contributions(self, x) -> np.ndarray:
+        """Return how much each value adds to the score: (n, *input_shape) -> the same shape, float64.
+
+        Where the score is no sum over values, by occlusion (Zeiler & Fergus 2014): how much it falls when the value is
+        replaced by its mean over the normal data. That takes one more scoring of x for each value of a sample.
+
+        Raises:
+            ValueError, RuntimeError: as `score`.
+        """
+        self._require_fit()
+        return np.asarray(self._contributions(np.asarray(x)), dtype="float64")
+
+    def _fit(self, x: np.ndarray) -> None:
+        self.mean = as_floats(x).mean(axis=0)
+
+    def _contributions(self, x: np.ndarray) -> np.ndarray:
+        x = as_floats(x)
+        whole = self._score(x)
+        found = np.empty((len(x), prod(x.shape[1:])))
+        for value, mean in enumerate(self.mean.ravel()):
+            occluded = x.reshape(len(x), -1).copy()
+            occluded[:, value] = mean
+            found[:, value] = whole - self._score(occluded.reshape(x.shape))
+        return found.reshape(x.shape)
+
+    def _require_fit(self) -> None:
+        if not self.is_fitted:
+            raise RuntimeError(f"This {type(self).__name__} is not fitted. Call fit(x) with normal data first.")
+
+
+def as_floats(x: np.ndarray) -> np.ndarray:
+    """Return uint8 images in [0, 1], as models read them; all else as it is."""
+    return x.astype("float32") / 255 if x.dtype == np.uint8 else x

@@ -1,0 +1,147 @@
+"""What the estimators share: rows in, a trained autoencoder of standardised rows."""
+
+from abc import abstractmethod
+from functools import partial
+
+import keras
+import numpy as np
+
+from keras_ae import registry
+from keras_ae.anomaly import fit_trimmed
+from keras_ae.checks import checked_least
+from keras_ae.estimators.tables import spec_for
+from keras_ae.extras import optional
+from keras_ae.feeding import ArrayBatches
+
+sklearn_base = optional("sklearn.base", "scikit-learn", "sklearn")
+preprocessing = optional("sklearn.preprocessing", "scikit-learn", "sklearn")
+utils = optional("sklearn.utils", "scikit-learn", "sklearn")
+validation = optional("sklearn.utils.validation", "scikit-learn", "sklearn")
+
+STEPS = 2000  # Optimiser steps that None as `epochs` stands for.
+
+
+class AutoencoderEstimator(sklearn_base.BaseEstimator):
+    """Base of the estimators.
+
+    Args:
+        model: None for a network sized to the table (`table_spec`), a name of `keras_ae.list_models()`, or a `Spec`.
+        latent_dim: dimensions of the code; None means what suits the estimator, or the named model's own.
+        epochs: passes over the training rows at most; None means as many as 2,000 steps take, between 10 and 200.
+        batch_size: rows in a step; None means a twentieth of the rows, between 32 and 256.
+        validation_fraction: share of the rows in [0, 1) that is held back: training stops when their loss has not
+            fallen for a tenth of the epochs, at least 5, and keeps the best weights. 0, or fewer than 10 rows, holds
+            back none and trains all epochs.
+        random_state: an int for equal results in every run on one backend, a `RandomState`, or None.
+        model_params: arguments of the named model, or of `table_spec`, such as `{"noise": 0.1}`. Rows that are
+            flattened images need `{"input_shape": (28, 28, 1)}`; they are taken as they are, in [0, 1].
+        fit_params: what else `Autoencoder.fit` takes, such as callbacks.
+
+    Attributes:
+        model_: the trained `Autoencoder`.
+        scaler_: the `StandardScaler` of the columns, or None where the model takes values as they are: those of images,
+            and of a likelihood that bounds them. A constant column is 0 after it.
+        n_features_in_, feature_names_in_: as in all of scikit-learn.
+    """
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        latent_dim=None,
+        epochs=None,
+        batch_size=None,
+        validation_fraction=0.1,
+        random_state=None,
+        model_params=None,
+        fit_params=None,
+    ):
+        self.model = model
+        self.latent_dim = latent_dim
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.model_params = model_params
+        self.fit_params = fit_params
+
+    @abstractmethod
+    def _table_options(self, features: int) -> dict:
+        """Return `latent_dim` and `noise` of `table_spec` that suit the estimator."""
+
+    def _train(self, X, *, trim: float | None = None) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
+        """Fit `scaler_` and `model_`; return the rows as the model takes them, and which of them trimming kept."""
+        X = self._checked(X, reset=True)  # noqa: N806
+        self._check_arguments()
+        seed = int(utils.check_random_state(self.random_state).randint(2**31 - 1))
+        spec = self._spec(X.shape[1])
+        is_table = len(spec.input_shape) == 1 and spec.likelihood.support is None
+        self.scaler_ = preprocessing.StandardScaler().fit(X) if is_table else None
+        self.model_ = registry.build(spec, seed=seed)
+        x, fit = self._to_model(X), partial(self._fit_rows, seed=seed)
+        if trim is not None:
+            return x, fit_trimmed(self.model_, x, share=trim, rounds=1, fit=fit)
+        fit(x)
+        return x, np.ones(len(x), dtype=bool)
+
+    def _fit_rows(self, x: np.ndarray, *, seed: int) -> None:
+        order = np.random.default_rng(seed).permutation(len(x))
+        held = int(len(x) * self.validation_fraction) if len(x) >= 10 else 0
+        rows = x[order[held:]]
+        batch_size = self.batch_size or int(np.clip(len(rows) // 20, 32, 256))
+        steps = -(-len(rows) // batch_size)
+        epochs = self.epochs or int(np.clip(STEPS // steps, 10, 200))
+        options = {"verbose": 0} | (self.fit_params or {})
+        if held:
+            patience = max(5, epochs // 10)
+            stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+            options["callbacks"] = [*options.get("callbacks", ()), stop]
+            options["validation_data"] = ArrayBatches((x[order[:held]],), batch_size)
+        self.model_.fit(ArrayBatches((rows,), batch_size, shuffle=True, seed=seed), epochs=epochs, **options)
+
+    def _spec(self, features: int):
+        options = dict(self.model_params or {})
+        latent_dim = self.latent_dim
+        if self.model is None:
+            suited = self._table_options(features)
+            own = suited.pop("latent_dim")
+            latent_dim = own if latent_dim is None else latent_dim
+            options = suited | options
+        return spec_for(self.model, features, latent_dim=latent_dim, options=options)
+
+    def _check_arguments(self) -> None:
+        for name in ("epochs", "batch_size", "latent_dim"):
+            value = getattr(self, name)
+            if value is not None:
+                checked_least(name, value)
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must lie in [0, 1), got {self.validation_fraction!r}.")
+
+    def _rows(self, X) -> np.ndarray:  # noqa: N803
+        """Return new rows as the fitted model takes them: (n, features) -> (n, *input_shape)."""
+        validation.check_is_fitted(self)
+        return self._to_model(self._checked(X))
+
+    def _checked(self, X, *, reset: bool = False) -> np.ndarray:  # noqa: N803
+        """Return X as finite float64 rows.
+
+        Raises:
+            ValueError: columns that are not numbers, NaN or inf, no rows (or one, where the estimator is fitted).
+        """
+        try:
+            return validation.validate_data(self, X, reset=reset, dtype="float64", ensure_min_samples=2 if reset else 1)
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            message = f"X has a column that is not numeric ({error}). Encode it first, for example with OneHotEncoder."
+            raise ValueError(message) from error
+
+    def _to_model(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+        """Rows as the model takes them: (n, features) -> (n, *input_shape), float32."""
+        X = X if self.scaler_ is None else self.scaler_.transform(X)  # noqa: N806
+        return X.astype("float32").reshape(len(X), *self.model_.spec.input_shape)
+
+    def _to_rows(self, x: np.ndarray) -> np.ndarray:
+        """Undo `_to_model`: (n, *input_shape) -> (n, features)."""
+        rows = x.reshape(len(x), -1)
+        return rows if self.scaler_ is None else self.scaler_.inverse_transform(rows)
