@@ -10,8 +10,8 @@ from keras import ops
 from keras_ae.bounds import bounded, unbounded
 from keras_ae.divergences import gaussian_entropy, gaussian_kl, gaussian_log_density
 
-# Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1, the conditional
-# deviations of full covariances, too.
+# Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1, and so do the
+# conditional deviations of full covariances.
 COMPONENT_LIMIT = 4.0
 
 

@@ -242,13 +242,13 @@ LIMITS = {
 }
 
 
-def trained(run: runs.Run, data: keras_ae.datasets.Data, mixture: int | None) -> keras_ae.Autoencoder:
+def trained(run: runs.Run, data: keras_ae.datasets.Dataset, mixture: int | None) -> keras_ae.Autoencoder:
     """Return the best model of a run, in float32, with its prior fitted anew where the recipe says so."""
     model = keras_ae.build(run.spec, seed=run.settings.seed, dtype="float32")
     model.set_weights(run.load_model().get_weights())
     if mixture is None:
         return model
-    count = 5 if run.settings.smoke else mixture
+    count = 1 if run.settings.smoke else mixture
     codes = priors.GaussianMixture(count, iterations=40, seed=run.settings.seed)
     return codes.fit(model, data.train.head(len(data.train))[0]).into_model()
 
