@@ -96,7 +96,7 @@ def test_what_a_model_is_given_does_not_hang_on_the_level():
     told = Told(lambda x: seen.append(x) or x)
     for level in (1.0, 1e-3):
         audio.denoise(told, level * np.resize(VOICES[0], 9000))
-    np.testing.assert_allclose(*seen, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(*seen, atol=1e-3)
 
 
 def test_the_mask_of_clean_magnitudes_is_their_share_of_the_noisy_ones():
