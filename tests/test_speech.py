@@ -155,8 +155,23 @@ def test_a_speed_moves_the_pitch():
         batches = audio.MaskBatches([hum], 1, snr=(60.0, 60.0), speed=(speed, speed))
         loudest = batches[0][1][0, :, 30, 0].argmax() + 1  # Bins of 15.6 Hz, that of 0 Hz left out.
         assert abs(loudest * 8000 / 512 - 500 * speed) < 16
-    with pytest.raises(ValueError, match=r"speed must be \(least, greatest\), both above 0, got \(0, 1\)"):
-        audio.MaskBatches([hum], speed=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "options", "error", "message"),
+    [
+        (VOICES, {"speed": (0, 1)}, ValueError, r"speed must be \(least, greatest\), both above 0, got \(0, 1\)"),
+        (VOICES, {"snr": (5, 0)}, ValueError, r"snr must be \(least, greatest\) in dB, got \(5, 0\)"),
+        (VOICES, {"kinds": ("white", "brown")}, ValueError, "kind must be one of white, pink, babble, got 'brown'"),
+        (VOICES, {"kinds": ("babble",)}, ValueError, "'babble' needs voices"),
+        ([VOICES[0], np.zeros(99)], {}, ValueError, r"waveforms\[1\] is silent"),
+        ([], {}, ValueError, "waveforms is empty"),
+        ([np.ones(99, "int16")], {}, TypeError, "int16. Give floats"),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused_before_any_training(waveforms, options, error, message):
+    with pytest.raises(error, match=message):
+        audio.MaskBatches(waveforms, **options)
 
 
 def test_a_model_of_masks_learns_and_denoises():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_ae import spectra
-from keras_ae.audio.signals import add_noise, checked
+from keras_ae.audio.signals import add_noise, checked, checked_kind
 from keras_ae.spec import Spec
 from keras_ae.unet import denoising_spec
 
@@ -69,7 +69,8 @@ class MaskBatches(keras.utils.PyDataset):
         seed: of order, pieces, speed and noise.
 
     Raises:
-        ValueError, TypeError: waveforms that cannot be used, silent ones too, or a range that is none.
+        ValueError, TypeError: waveforms or voices that cannot be used, silent ones too, an unknown kind, "babble"
+            without voices, or a range that is none.
     """
 
     shuffle = True  # By which `fit` knows that the order is drawn here.
@@ -88,6 +89,10 @@ class MaskBatches(keras.utils.PyDataset):
     ):
         super().__init__()
         self.waveforms = checked(waveforms, silence=False)
+        for kind in kinds:
+            checked_kind(kind, voices)
+        if not snr[0] <= snr[1]:
+            raise ValueError(f"snr must be (least, greatest) in dB, got {snr!r}.")
         if not 0 < speed[0] <= speed[1]:
             raise ValueError(f"speed must be (least, greatest), both above 0, got {speed!r}.")
         self.batch_size, self.snr, self.kinds, self.voices = batch_size, snr, kinds, voices
