@@ -91,13 +91,14 @@ def measured(arguments, kept, few: dict, both: dict) -> dict[str, list[dict]]:
         seeds = arguments.seeds[:1] if name == SLOW else arguments.seeds
         found[name] = [kept.get(f"images/{name}/{seed}", timed, measure, *given, seed, sizes) for seed in seeds]
 
+    add(OURS, both, of_recipe, arguments)
+    add(SHIPPED, few, of_shipped, arguments)
     for name, one in trivial(small).items():
         add(name, both, by_kind, lambda kind, one=one: one, small)
-    for name in methods(small):
+    for name in sorted(methods(small), key=SLOW.__eq__):
         add(name, both if name in FAST else few, by_kind, partial(told, name, small), small)
-    add(SHIPPED, few, of_shipped, arguments)
-    add(OURS, both, of_recipe, arguments)
-    return found
+    order = [*trivial(small), *methods(small), SHIPPED, OURS]
+    return {name: found[name] for name in order}
 
 
 def cell(numbers: list) -> str:

@@ -68,9 +68,9 @@ def section(arguments, kept) -> tuple[list[str], float]:
         "",
         f"SI-SDR in dB / STOI / PESQ (narrow band), means over {JOINS} joins of {ours.JOINED} recordings of a speaker "
         f"of spoken_digit (TFDS 1.0.9, 8 kHz) who was left out of training, another one with each seed: {speakers}. "
-        "The model is trained on the training recordings of the other four under white, pink and babble noise at -5 "
-        "to 15 dB. Babble: six of those joined recordings, of other speakers; the model was trained on babble of the "
-        "same. Wiener and spectral subtraction take the noise from the quiet frames of each bin. The ideal mask "
+        "The model is trained on the recordings of the other four under white, pink and babble noise at -5 to 15 dB. "
+        "Babble: six joined recordings of those four, on whose babble the model was trained, too. Wiener and spectral "
+        "subtraction take the noise from the quiet frames of each bin. The ideal mask "
         "knows the clean speech: no mask in [0, 1] on the noisy phase is better in squared error.",
         *lines,
     ]

@@ -50,6 +50,7 @@ KINDS = {
 MIXED = OneOf((*[GaussianNoise(0.55, low=0.2)] * 2, *list(KINDS.values())[1:]))
 JOINED = 10  # Recordings in a row: measures of half a second say little.
 SNR_DB = 5
+HEARD = ("white", "white", "pink", "babble")
 EPOCHS = {"images": 4, "speech": 15}
 
 app = typer.Typer(add_completion=False)
@@ -75,35 +76,30 @@ def train_images(seed: int, folder: Path, *, smoke: bool = False) -> tuple[Autoe
 
 
 def leave_one_out(data: keras_ae.datasets.Dataset, seed: int) -> tuple[str, list[np.ndarray], list[np.ndarray]]:
-    """Return the name of the speaker that `seed` leaves out, the training recordings of the others, and the speaker's.
+    """Return the name of the speaker that `seed` leaves out, the recordings of the others, and the speaker's.
 
-    Of the others those of the training part; of the speaker all. Ten of one speaker are joined each, in random order.
+    Ten of one speaker are joined each, in random order.
     """
     names = np.unique(audio.speakers(data.train))
     name = names[seed % len(names)]
     rng = np.random.default_rng(seed)
 
-    def joined(speaker: str, parts: tuple) -> list[np.ndarray]:
-        own = [
-            one
-            for part in parts
-            for one, said_by in zip(audio.waveforms(part), audio.speakers(part), strict=True)
-            if said_by == speaker
-        ]
-        order = rng.permutation(len(own))
-        return [
-            np.concatenate([own[place] for place in order[start : start + JOINED]])
-            for start in range(0, len(own), JOINED)
-        ]
+    parts = (data.train, data.validation, data.test)
+    recordings = [waveform for part in parts for waveform in audio.waveforms(part)]
+    said_by = np.concatenate([audio.speakers(part) for part in parts])
 
-    others = [one for speaker in names if speaker != name for one in joined(speaker, (data.train,))]
-    return str(name), others, joined(name, (data.train, data.validation, data.test))
+    def joined(speaker: str) -> list[np.ndarray]:
+        order = rng.permutation(np.flatnonzero(said_by == speaker))
+        groups = [order[start : start + JOINED] for start in range(0, len(order), JOINED)]
+        return [np.concatenate([recordings[place] for place in group]) for group in groups]
+
+    return str(name), [one for speaker in names if speaker != name for one in joined(speaker)], joined(name)
 
 
 def train_speech(data: keras_ae.datasets.Dataset, seed: int, folder: Path, *, smoke: bool = False) -> Autoencoder:
     """Return a model of masks that has not heard the speaker whom `seed` leaves out; its weights go to the folder."""
     _, others, _ = leave_one_out(data, seed)
-    batches = audio.MaskBatches(others[:4] if smoke else others, kinds=audio.KINDS, voices=others, seed=seed)
+    batches = audio.MaskBatches(others[:4] if smoke else others, 16, kinds=HEARD, voices=others, seed=seed)
     epochs, weights = 1 if smoke else EPOCHS["speech"], folder / "model.weights.h5"
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * len(batches))
     adam = keras.optimizers.Adam(rate, clipnorm=1.0)

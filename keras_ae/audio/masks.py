@@ -13,7 +13,7 @@ MASK_SHAPE = (BINS, spectra.FRAMES, 1)
 COMPRESSION = 0.5  # The exponent of magnitudes. Chosen on a held-out speaker.
 
 
-def mask_spec(*, widths: tuple[int, ...] = (16, 32, 64)) -> Spec:
+def mask_spec(*, widths: tuple[int, ...] = (8, 16, 32, 64)) -> Spec:
     """Return a spec that leads from noisy compressed spectra to clean ones, both (256, 64, 1).
 
     The network is `denoising_spec`'s; what it makes of a bin over what it was given is the mask. Train it on
