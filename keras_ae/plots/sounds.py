@@ -7,7 +7,7 @@ import numpy as np
 from keras_ae import spectra
 from keras_ae.plots.picture import DPI, Picture
 
-PANEL = (3.4, 2.8)  # Inches.
+PANEL = (2.8, 2.5)  # Inches.
 
 
 def spectrograms(
