@@ -51,7 +51,7 @@ MIXED = OneOf((*[GaussianNoise(0.55, low=0.2)] * 2, *list(KINDS.values())[1:]))
 JOINED = 10  # Recordings in a row: measures of half a second say little.
 SNR_DB = 5
 HEARD = ("white", "white", "pink", "babble")
-EPOCHS = {"images": 4, "speech": 15}
+EPOCHS = {"images": 4, "speech": 10}
 
 app = typer.Typer(add_completion=False)
 
