@@ -42,6 +42,7 @@ from keras_ae.rows import (
     MixturePrior,
     Norm,
     Normal,
+    OneOf,
     Poisson,
     Pool,
     Ramp,
@@ -57,6 +58,7 @@ from keras_ae.rows import (
 )
 from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import distribute
+from keras_ae.unet import denoising_spec
 
 __version__ = "0.1.0"
 

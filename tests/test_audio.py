@@ -265,6 +265,8 @@ def test_waveforms_that_cannot_be_used_are_refused_in_words():
         audio.denoise(told, np.ones(100, "int16"))
     with pytest.raises(ValueError, match="lengths from 4000 to 4800"):
         audio.log_mel([good, voice(0.5)])
+    with pytest.raises(ValueError, match=r"shape \(4800, 2\), as \(samples, channels\) has. Give one channel"):
+        audio.denoise(told, np.stack([good, good], axis=1))
     with pytest.raises(ValueError, match="kind must be one of white, pink, babble, got 'brown'"):
         audio.add_noise(good, 0, kind="brown")
     with pytest.raises(ValueError, match="snr_db must be a number, got nan"):

@@ -17,6 +17,7 @@ from keras_ae import (
     GaussianNoise,
     Masking,
     MissingValues,
+    OneOf,
     Poisson,
     SaltAndPepper,
     Spec,
@@ -40,6 +41,7 @@ ROWS = [
     MissingValues(0.3),
     MissingValues(0.3, "mean"),
     Chain((Speckle(0.1), SaltAndPepper(0.2))),
+    OneOf((Speckle(0.1), SaltAndPepper(0.2))),
 ]
 KEEPS_VALUES = (SaltAndPepper, Masking, MissingValues)
 
@@ -240,6 +242,17 @@ def test_a_chain_is_one_corruption_after_the_other():
     assert stats.kstest(twice.ravel(), stats.norm(0, 0.5).cdf).pvalue > 1e-4  # Each draws its own.
 
 
+@both_ways
+def test_one_of_several_is_drawn_for_each_sample_as_often_as_it_stands_there(corrupts):
+    x = np.full((4000, 6), 0.5, "float32")
+    found = corrupts(OneOf((SaltAndPepper(0.999), SaltAndPepper(0.999), GaussianNoise(0.01))), x)
+    near, far = np.abs(found - 0.5) < 0.1, np.abs(found - 0.5) > 0.4
+    assert (near | far).all()
+    salted = far.mean(axis=1) > 0.5
+    np.testing.assert_array_equal(far.mean(axis=1) > 0, salted)  # No sample has some of both.
+    assert stats.binomtest(int(salted.sum()), len(x), 2 / 3).pvalue > 1e-4
+
+
 def test_a_model_trains_under_all_of_them_at_once_and_draws_by_seed():
     x = pictures(side=5, channels=1)[:, :5, :8]
     rows = [kind() for name, kind in CORRUPTIONS.items() if name != "spectral"]
@@ -278,6 +291,7 @@ def test_arrays_that_cannot_be_corrupted_are_refused_in_words(x, row, error, mes
 
 
 def test_a_model_refuses_a_corruption_that_leaves_nan():
-    for row in (MissingValues(fill="nan"), Chain((Masking(), MissingValues(fill="nan")))):
+    nan = MissingValues(fill="nan")
+    for row in (nan, Chain((Masking(), nan)), OneOf((Masking(), nan))):
         with pytest.raises(SpecError, match=r"leaves NaN\. Let it fill with 'zero' or 'mean'"):
             keras_ae.spec("denoising_ae", corruption=row)

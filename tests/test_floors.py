@@ -36,7 +36,8 @@ FLOORS = {
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
     "checks": 2,  # Bad data is refused before any training.
-    "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
+    "unet": 2,  # Specs of networks that denoise at several scales.
+    "audio": 3,  # Waveforms: noise, how much of it is left, denoising, files.
     "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.

@@ -48,6 +48,7 @@ def test_every_kind_of_data_fits_its_picture(shape):
     values = [0.0, 1.0, 2.0]
     for figure in (
         plots.reconstructions(x, 0.5 * x, inputs=x + 1, n=4, title="epoch 1"),
+        plots.compared({"clean": x, "a rather long label of a method": x + 1, "denoised": 0.5 * x}, title="methods"),
         plots.samples(x, columns=4, title="A heading that is much wider than the few examples below it are"),
         plots.interpolations(np.stack([x, x]), title="walks"),
         plots.latent_grid(x, values, values[:2], title="grid"),
@@ -272,3 +273,59 @@ def test_a_picture_shows_itself_in_a_notebook():
 def test_pyplot_knows_of_no_figure(tmp_path):
     plots.save(plots.samples(IMAGES), tmp_path / "samples.png")
     assert matplotlib.pyplot.get_fignums() == []
+
+
+# Rows and sounds
+
+
+def test_rows_are_compared_in_the_range_of_the_first(tmp_path):
+    ours = pixels(
+        plots.compared({"original": IMAGES, "corrupted": IMAGES + 2, "reconstruction": 0.5 * IMAGES}), tmp_path
+    )
+    theirs = pixels(plots.reconstructions(IMAGES, 0.5 * IMAGES, inputs=IMAGES + 2), tmp_path)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ({}, {}, "rows is empty"),
+        ({"a": IMAGES, "b": IMAGES[:5]}, {}, r"a has \(12, 8, 8, 1\), b \(5, 8, 8, 1\)"),
+        ({"a": IMAGES}, {"n": 0}, "n must be at least 1"),
+        ({"a": np.full((2, 8, 8, 1), np.nan)}, {}, "a row holds NaN"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_refused(rows, options, message):
+    with pytest.raises(ValueError, match=message):
+        plots.compared(rows, **options)
+
+
+def test_a_spectrogram_is_bright_where_the_sine_is(tmp_path):
+    time = np.arange(16000) / 8000
+    sines = {"low": np.sin(2 * np.pi * 500 * time), "high and soft": 0.01 * np.sin(2 * np.pi * 3000 * time)}
+    figure = plots.spectrograms(sines, title="sines")
+    assert_nothing_is_cut_off(figure)
+    low, high, bar = figure.axes
+    assert (low.get_xlabel(), low.get_ylabel(), bar.get_ylabel()) == ("time in s", "frequency in kHz", "level in dB")
+    for axes, hertz, level in ((low, 500, 0), (high, 3000, -40)):
+        (image,) = axes.images
+        drawn, (left, right, bottom, top) = image.get_array(), image.get_extent()
+        assert (left, right, bottom, top) == (0, 2, 0, 4)
+        np.testing.assert_allclose(drawn.max(), level, atol=0.1)
+        assert abs(drawn.mean(axis=1).argmax() / (len(drawn) - 1) * 4000 - hertz) < 16
+        assert image.get_clim() == (-80, 0)
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "options", "message"),
+    [
+        ({}, {}, "waveforms is empty"),
+        ({"a": np.zeros((2, 100))}, {}, r"a must be \(samples,\).*shape \(2, 100\)"),
+        ({"a": np.zeros(0)}, {}, r"a must be \(samples,\), one or more"),
+        ({"a": np.array([np.inf])}, {}, "a must be .* finite"),
+        ({"a": np.zeros(100)}, {"floor_db": 0}, "floor_db must be below 0, not 0"),
+    ],
+)
+def test_what_is_no_sound_is_refused(waveforms, options, message):
+    with pytest.raises(ValueError, match=message):
+        plots.spectrograms(waveforms, **options)

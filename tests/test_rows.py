@@ -91,6 +91,7 @@ ALL_ROWS = [
     keras_ae.Blur(2.0),
     keras_ae.JPEG((5, 95)),
     keras_ae.Chain((keras_ae.Blur(2.0), GaussianNoise(0.1))),
+    keras_ae.OneOf((SaltAndPepper(0.1), GaussianNoise(0.1))),
     keras_ae.Laplace(0.5),
     keras_ae.DiscretizedLogistic(16),
     *LIKELIHOODS.values(),
@@ -242,6 +243,7 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
         (lambda: keras_ae.JPEG(50), r"JPEG: quality must be \(least, greatest\), got 50"),
         (lambda: keras_ae.Chain(()), "Chain: rows must be one corruption row or more"),
         (lambda: keras_ae.Chain((Dense(3),)), "Chain: rows must be one corruption row or more"),
+        (lambda: keras_ae.OneOf(()), "OneOf: rows must be one corruption row or more"),
         (
             lambda: keras_ae.Normal("diagonal"),
             r"Normal: variance must be one of \('fixed', 'global', 'sample', 'pixel'\), got 'diagonal'",

@@ -12,7 +12,7 @@ from test_audio import REAL, VOICES, needs_digits, voice
 
 import keras_ae
 from keras_ae import audio, spectra
-from keras_ae.audio.masks import MASK_SHAPE, ideal_mask, log_magnitude
+from keras_ae.audio.masks import MASK_SHAPE, compressed, ideal_mask, levels, mask, resized
 
 
 def needs(package):
@@ -84,29 +84,61 @@ def test_the_ideal_mask_is_the_best_real_factor_between_0_and_1():
     assert not ideal_mask(s, np.zeros_like(x)).any()
 
 
-def test_a_mask_of_ones_changes_nothing_and_of_zeros_leaves_silence():
-    for waveform in (VOICES[0], 0.01 * np.resize(VOICES[1], 12_345)):
-        np.testing.assert_allclose(audio.denoise(Told(np.ones_like), waveform), waveform, atol=2e-3)
+def test_a_model_that_changes_nothing_leaves_the_recording_and_one_that_hears_nothing_silence():
+    pause = np.concatenate([VOICES[0], np.zeros(9000, "float32"), VOICES[1]])
+    for waveform in (VOICES[0], 0.01 * np.resize(VOICES[1], 12_345), pause):
+        np.testing.assert_allclose(audio.denoise(Told(lambda x: x), waveform), waveform, atol=2e-3)
         assert not audio.denoise(Told(np.zeros_like), waveform).any()
+
+
+def test_what_a_model_is_given_does_not_hang_on_the_level():
+    seen = []
+    told = Told(lambda x: seen.append(x) or x)
+    for level in (1.0, 1e-3):
+        audio.denoise(told, level * np.resize(VOICES[0], 9000))
+    np.testing.assert_allclose(*seen, atol=1e-3)
+
+
+def test_the_mask_of_clean_magnitudes_is_their_share_of_the_noisy_ones():
+    rng = np.random.default_rng(0)
+    noisy = rng.random((3, 8, 5)) + 0.1
+    share = rng.random(noisy.shape)
+    level = levels(noisy)
+    np.testing.assert_allclose(np.mean((noisy / level) ** 2, axis=(1, 2)), 1)
+    given, found = compressed(noisy, level), compressed(share * noisy, level)
+    np.testing.assert_allclose(mask(found, given), share, atol=1e-5)
+    np.testing.assert_array_equal(mask(2 * given, given), np.ones_like(given))
+    assert not mask(-given, given).any() and not mask(given, 0 * given).any()
+    np.testing.assert_array_equal(levels(np.zeros((4, 4))), [[1]])
 
 
 def test_the_ideal_mask_takes_most_noise_off():
     clean = np.stack([np.resize(one, spectra.SAMPLES) for one in VOICES])
     noisy = audio.add_noise(clean, 0)
     pairs = [(spectra.stft(s), spectra.stft(x)) for s, x in zip(clean, noisy, strict=True)]
-    masks = np.stack([ideal_mask(s, x) for s, x in pairs]).swapaxes(1, 2)[..., None]
-    gains = audio.si_sdr(clean, audio.denoise(Told(lambda _: masks), noisy))
-    assert gains.min() > 12
+    wanted = np.stack([ideal_mask(s, x) * np.abs(x[:, 1:]) for s, x in pairs])
+    found = compressed(wanted, levels(np.stack([np.abs(x[:, 1:]) for _, x in pairs])))
+    estimate = audio.denoise(Told(lambda _: found.swapaxes(1, 2)[..., None]), noisy)
+    assert audio.si_sdr(clean, estimate).min() > 12
+
+
+@pytest.mark.parametrize(("samples", "wanted"), [(400, 320), (320, 400), (401, 333), (100, 100)])
+def test_a_resized_sine_is_the_sine_of_that_length(samples, wanted):
+    def sine(count):
+        return np.sin(2 * np.pi * 7 * np.arange(count) / count)
+
+    np.testing.assert_allclose(resized(sine(samples), wanted), sine(wanted), atol=1e-5)
 
 
 def test_batches_of_masks_are_pairs_whose_noise_changes_with_the_epoch():
     batches = audio.MaskBatches([*VOICES, voice(1.5)], 4, snr=(0.0, 0.0), kinds=("white", "pink"))
-    assert len(batches) == 3
+    assert len(batches) == 3  # Eight short ones, and three pieces of the long one.
     pairs = [batches[index] for index in range(3)]
-    assert [x.shape for x, _ in pairs] == [(4, *MASK_SHAPE)] * 2 + [(1, *MASK_SHAPE)]
+    assert [x.shape for x, _ in pairs] == [(4, *MASK_SHAPE)] * 2 + [(3, *MASK_SHAPE)]
     for x, y in pairs:
         assert x.shape == y.shape and x.dtype == y.dtype == np.float32
-        assert x.min() >= 0 and x.max() <= 1 and y.min() >= 0 and y.max() <= 1
+        assert (y >= 0).all() and (y <= x + 1e-6).all()
+        np.testing.assert_allclose(np.mean(x**4, axis=(1, 2, 3)), 1, rtol=1e-4)  # The power of compressed magnitudes.
         assert np.corrcoef(x.ravel(), y.ravel())[0, 1] > 0.2  # Where it is loud is speech.
     np.testing.assert_array_equal(batches[1][0], pairs[1][0])
     batches.on_epoch_end()
@@ -117,17 +149,42 @@ def test_batches_of_masks_are_pairs_whose_noise_changes_with_the_epoch():
     np.testing.assert_array_equal(steady[0][0], before)
 
 
+def test_a_speed_moves_the_pitch():
+    hum = np.sin(2 * np.pi * 500 / 8000 * np.arange(40_000)).astype("float32")
+    for speed in (0.8, 1.25):
+        batches = audio.MaskBatches([hum], 1, snr=(60.0, 60.0), speed=(speed, speed))
+        loudest = batches[0][1][0, :, 30, 0].argmax() + 1  # Bins of 15.6 Hz, that of 0 Hz left out.
+        assert abs(loudest * 8000 / 512 - 500 * speed) < 16
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "options", "error", "message"),
+    [
+        (VOICES, {"speed": (0, 1)}, ValueError, r"speed must be \(least, greatest\), both above 0, got \(0, 1\)"),
+        (VOICES, {"snr": (5, 0)}, ValueError, r"snr must be \(least, greatest\) in dB, got \(5, 0\)"),
+        (VOICES, {"kinds": ("white", "brown")}, ValueError, "kind must be one of white, pink, babble, got 'brown'"),
+        (VOICES, {"kinds": ("babble",)}, ValueError, "'babble' needs voices"),
+        ([VOICES[0], np.zeros(99)], {}, ValueError, r"waveforms\[1\] is silent"),
+        ([], {}, ValueError, "waveforms is empty"),
+        ([np.ones(99, "int16")], {}, TypeError, "int16. Give floats"),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused_before_any_training(waveforms, options, error, message):
+    with pytest.raises(error, match=message):
+        audio.MaskBatches(waveforms, **options)
+
+
 def test_a_model_of_masks_learns_and_denoises():
-    model = keras_ae.build(audio.mask_spec(filters=4), optimizer=keras.optimizers.Adam(5e-3), seed=0)
-    history = model.fit(audio.MaskBatches(VOICES, 4, snr=(0.0, 0.0)), epochs=40, verbose=0).history["loss"]
-    assert history[-1] < 0.9 * history[0]
+    model = keras_ae.build(audio.mask_spec(widths=(4, 8)), optimizer=keras.optimizers.Adam(5e-3), seed=0)
+    batches = audio.MaskBatches(VOICES, 4, snr=(0.0, 0.0), speed=(1, 1))
+    history = model.fit(batches, epochs=15, verbose=0).history["loss"]
+    assert history[-1] < history[0]
     noisy = audio.add_noise(VOICES, 0)
-    assert audio.si_sdr(VOICES, audio.denoise(model, noisy)).mean() > audio.si_sdr(VOICES, noisy).mean() + 1
+    assert audio.si_sdr(VOICES, audio.denoise(model, noisy)).mean() > audio.si_sdr(VOICES, noisy).mean() + 3
     with pytest.raises(ValueError, match="rate=16000"):
         audio.denoise(model, noisy, rate=16000)
     with pytest.raises(ValueError, match=r"waveforms\[0\] is silent"):
         audio.denoise(model, np.zeros(4000))
-    assert log_magnitude(spectra.stft(np.zeros(800))).shape == (10, 256)
 
 
 # From log-mel spectrograms to waveforms

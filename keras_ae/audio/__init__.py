@@ -12,9 +12,10 @@ from keras_ae.audio.inversion import griffin_lim
 from keras_ae.audio.masks import MaskBatches, mask_spec
 from keras_ae.audio.measuring import measure_speech, write_examples
 from keras_ae.audio.quality import pesq, stoi
-from keras_ae.audio.signals import add_noise, log_mel, si_sdr, speakers, waveforms, write_wav
+from keras_ae.audio.signals import KINDS, add_noise, log_mel, si_sdr, speakers, waveforms, write_wav
 
 __all__ = [
+    "KINDS",
     "MaskBatches",
     "add_noise",
     "denoise",

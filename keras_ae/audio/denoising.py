@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae import spectra
-from keras_ae.audio.masks import MASK_SHAPE, log_magnitude
+from keras_ae.audio.masks import MASK_SHAPE, compressed, levels, mask
 from keras_ae.audio.signals import checked, like
 
 ROUNDS = 2
@@ -13,8 +13,9 @@ STEP = spectra.FRAMES // 2  # Frames between two blocks of a long recording.
 def denoise(model, waveforms, *, rate: int = spectra.RATE):
     """Return waveforms without the noise, in the form given.
 
-    A model of masks answers the log-magnitude spectrum of a recording with a share of each bin in [0, 1], by which the
-    spectrum is multiplied; phases stay. The noisy recording is given to it at a peak of 1.
+    A model of masks rebuilds the clean magnitudes of the short-time spectrum from noisy ones; the share in [0, 1] that
+    it leaves of each bin is the mask by which the spectrum is multiplied; phases stay. It is given blocks of 0.64 s,
+    each at its own level.
 
     A model of log-mel spectrograms says how much power S of each mel band and frame is speech (Lu et al. 2013 denoise
     mel spectra with an autoencoder so). What is left is noise, steady over the recording: its power N in a band is the
@@ -58,7 +59,7 @@ def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
     """Denoise waveforms at the level at which the model knows speech."""
     transforms = [spectra.stft(waveform) for waveform in noisy]
     powers = [spectra.mel_power(transform) for transform in transforms]
-    answers = _answers(model, [spectra.to_unit(power) for power in powers])
+    answers = _answers(model, [_blocks(spectra.to_unit(power)) for power in powers])
     found = []
     for waveform, transform, power, answer in zip(noisy, transforms, powers, answers, strict=True):
         speech = _joined(spectra.to_power(answer), len(power))
@@ -70,18 +71,18 @@ def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
 
 def _masked(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
     """Multiply the spectra of waveforms by the masks that the model gives."""
-    transforms = [spectra.stft(waveform / np.abs(waveform).max()) for waveform in noisy]
-    masks = _answers(model, [log_magnitude(transform) for transform in transforms])
+    transforms = [spectra.stft(waveform) for waveform in noisy]
+    blocks = [_blocks(np.abs(transform[..., 1:])) for transform in transforms]
+    given = [compressed(block, levels(block)) for block in blocks]
     found = []
-    for waveform, transform, mask in zip(noisy, transforms, masks, strict=True):
-        share = np.pad(_joined(mask, len(transform)), [(0, 0), (1, 0)])  # Nothing of 0 Hz is kept.
-        found.append(np.abs(waveform).max() * spectra.istft(transform * share, len(waveform)))
+    for waveform, transform, x, answer in zip(noisy, transforms, given, _answers(model, given), strict=True):
+        share = np.pad(_joined(mask(answer, x), len(transform)), [(0, 0), (1, 0)])  # Nothing of 0 Hz is kept.
+        found.append(spectra.istft(transform * share, len(waveform)))
     return found
 
 
-def _answers(model, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Return what the model makes of each (frames, bands), in overlapping blocks: (n, 64, bands) each."""
-    blocks = [_blocks(one) for one in inputs]
+def _answers(model, blocks: list[np.ndarray]) -> list[np.ndarray]:
+    """Return what the model makes of the blocks of each recording, (n, 64, bands) each."""
     answers = model.reconstruct(np.concatenate(blocks).swapaxes(1, 2)[..., None])[..., 0].swapaxes(1, 2)
     return np.split(answers, np.cumsum([len(block) for block in blocks])[:-1])
 

@@ -11,18 +11,22 @@ from keras_ae.files import replacing
 
 KINDS = ("white", "pink", "babble")
 TALKERS = 6  # Voices at once in babble.
+MOST_CHANNELS = 8  # An array of so few columns is no array of waveforms.
 
 
 def checked(waveforms, name: str = "waveforms", *, rate: int = spectra.RATE, silence: bool = True) -> list[np.ndarray]:
     """Return one waveform (samples,), an array (n, samples) or a sequence of waveforms as a list of float32 arrays.
 
     Raises:
-        ValueError: another rate than 8 kHz, no samples, a shape that is none of these, NaN or inf; with
-            `silence=False` also a waveform of zeros alone.
+        ValueError: another rate than 8 kHz, no samples, a shape that is none of these, such as (samples, channels), NaN
+            or inf; with `silence=False` also a waveform of zeros alone.
         TypeError: values that are no real numbers, or integers, whose full scale is not known.
     """
     if rate != spectra.RATE:
         raise ValueError(f"rate={rate!r}: this package knows speech at {spectra.RATE} Hz. Resample {name} first.")
+    shape = np.shape(waveforms) if isinstance(waveforms, np.ndarray) else ()
+    if len(shape) == 2 and shape[1] <= MOST_CHANNELS < shape[0]:
+        raise ValueError(f"{name} has shape {shape}, as (samples, channels) has. Give one channel, or x.mean(axis=1).")
     found = []
     for index, waveform in enumerate([waveforms] if is_single(waveforms) else waveforms):
         waveform, place = np.asarray(waveform), f"{name}[{index}]"
@@ -116,12 +120,9 @@ def add_noise(waveforms, snr_db: float, *, kind: str = "white", voices=None, see
         ValueError, TypeError: waveforms or voices that cannot be used, silent ones too, an unknown kind, or "babble"
             without voices.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    checked_kind(kind, voices)
     if not np.isfinite(snr_db):
         raise ValueError(f"snr_db must be a number, got {snr_db!r}.")
-    if kind == "babble" and voices is None:
-        raise ValueError("kind='babble' needs voices: recordings of other speakers.")
     voices = checked(voices, "voices", silence=False) if kind == "babble" else []
     noisy = []
     for index, clean in enumerate(checked(waveforms, silence=False)):
@@ -134,6 +135,14 @@ def add_noise(waveforms, snr_db: float, *, kind: str = "white", voices=None, see
         power = np.mean(np.square(clean, dtype="float64")) / 10 ** (snr_db / 10)
         noisy.append((clean + noise * np.sqrt(power / np.mean(noise**2))).astype("float32"))
     return like(waveforms, noisy)
+
+
+def checked_kind(kind: str, voices) -> None:
+    """Raise a `ValueError` where the kind of noise is unknown, or needs voices and has none."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    if kind == "babble" and voices is None:
+        raise ValueError("kind='babble' needs voices: recordings of other speakers.")
 
 
 def _babble(voices: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:

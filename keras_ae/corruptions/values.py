@@ -5,7 +5,7 @@ from functools import singledispatch
 
 from keras import ops
 
-from keras_ae.rows import Chain, GaussianNoise, Masking, MissingValues, Poisson, Row, SaltAndPepper, Speckle
+from keras_ae.rows import Chain, GaussianNoise, Masking, MissingValues, OneOf, Poisson, Row, SaltAndPepper, Speckle
 
 LARGEST_MEAN = 64.0  # Whose exp(-mean) float32 still has.
 TAIL = 2e-6  # What sums of probabilities in float32 may lack of 1.
@@ -22,6 +22,16 @@ def _(row: Chain, x, draws):
     for link in row.rows:
         x = applied(link, x, draws)
     return x
+
+
+@applied.register
+def _(row: OneOf, x, draws):
+    each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
+    chosen = ops.floor(draws.uniform(each, high=len(row.rows)))
+    first, *others = (applied(one, x, draws) for one in row.rows)  # All are computed, and one is kept.
+    for index, other in enumerate(others, start=1):
+        first = ops.where(chosen == index, other, first)
+    return first
 
 
 @applied.register

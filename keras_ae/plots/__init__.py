@@ -1,4 +1,4 @@
-"""Arrays in, Matplotlib figures out: reconstructions, samples, latent spaces, learning curves.
+"""Arrays in, Matplotlib figures out: reconstructions, samples, spectrograms, latent spaces, learning curves.
 
 Every function returns a `Picture`, a Matplotlib `Figure` made without pyplot: it works without a screen, leaves no
 figure open behind it, and a notebook shows it when it is the last value of a cell (`display(picture)` elsewhere).
@@ -18,14 +18,16 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
-from keras_ae.plots.galleries import interpolations, latent_grid, reconstructions, samples
+from keras_ae.plots.galleries import compared, interpolations, latent_grid, reconstructions, samples
 from keras_ae.plots.latents import Plane, latent_scatter, principal_plane
 from keras_ae.plots.picture import Picture, animate, save
+from keras_ae.plots.sounds import spectrograms
 
 __all__ = [
     "Picture",
     "Plane",
     "animate",
+    "compared",
     "history",
     "interpolations",
     "latent_grid",
@@ -34,5 +36,6 @@ __all__ = [
     "reconstructions",
     "samples",
     "save",
+    "spectrograms",
     "value_range",
 ]

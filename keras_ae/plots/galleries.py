@@ -1,6 +1,6 @@
 """Pictures of examples: originals and reconstructions, samples, interpolations, a decoded latent plane."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,12 +33,39 @@ def reconstructions(
     Raises:
         ValueError: shapes differ, `n` < 1, an array is empty or holds NaN or infinite values.
     """
+    rows = {"original": x} | ({} if inputs is None else {"corrupted": inputs}) | {"reconstruction": x_hat}
+    return compared(rows, n=n, title=title, data_range=data_range)
+
+
+def compared(
+    rows: Mapping[str, np.ndarray],
+    *,
+    n: int = 10,
+    title: str | None = None,
+    data_range: tuple[float, float] | None = None,
+) -> Picture:
+    """The same examples in several rows, one under the other, such as noisy and denoised by each of some methods.
+
+    All rows share the range of the first, so that a faint reconstruction looks faint.
+
+    Args:
+        rows: label -> examples, (n, ...), all of one shape; see `keras_ae.plots` for how each shape is drawn.
+        n: how many examples, from the first on.
+        title: a heading.
+        data_range: values drawn as black and white; by default `value_range` of the first row for images, and for
+            series and vectors the extremes of all rows.
+
+    Raises:
+        ValueError: shapes differ, `n` < 1, there is no row, or an array is empty or holds NaN or infinite values.
+    """
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}.")
-    rows = {"original": x} | ({} if inputs is None else {"corrupted": inputs}) | {"reconstruction": x_hat}
-    for name, row in rows.items():
+    if not rows:
+        raise ValueError("rows is empty. Give one row or more.")
+    (first, x), *others = rows.items()
+    for name, row in others:
         if np.shape(row) != np.shape(x):
-            raise ValueError(f"All rows must have the same shape: x has {np.shape(x)}, {name} {np.shape(row)}.")
+            raise ValueError(f"All rows must have the same shape: {first} has {np.shape(x)}, {name} {np.shape(row)}.")
     cells = np.stack([checked_examples(row[:n], f"{name} row") for name, row in rows.items()])
     return draw_cells(cells, data_range=data_range, reference=cells[0], row_labels=tuple(rows), title=title)
 

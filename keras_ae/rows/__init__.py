@@ -10,6 +10,7 @@ from keras_ae.rows.corruptions import (
     GaussianNoise,
     Masking,
     MissingValues,
+    OneOf,
     Poisson,
     SaltAndPepper,
     Speckle,

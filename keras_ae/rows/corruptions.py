@@ -173,20 +173,33 @@ def _checked_pair(row: Corruption, field: str, kind: type) -> None:
 
 
 @dataclass(frozen=True)
-class Chain(Corruption):
-    """Corruptions one after the other, such as `Chain((Blur(1.0), GaussianNoise(0.1)))`."""
+class Several(Corruption, abstract=True):
+    """Base of the rows that hold other corruptions."""
 
     rows: tuple[Corruption, ...]
 
     def __post_init__(self):
         object.__setattr__(self, "rows", tuple(self.rows))
         if not self.rows or not all(isinstance(row, Corruption) for row in self.rows):
-            raise SpecError(f"Chain: rows must be one corruption row or more, got {self.rows!r}.")
+            raise SpecError(f"{type(self).__name__}: rows must be one corruption row or more, got {self.rows!r}.")
 
     @property
     def leaves_nan(self) -> bool:
         """Whether the result has NaN."""
         return any(row.leaves_nan for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Chain(Several):
+    """Corruptions one after the other, such as `Chain((Blur(1.0), GaussianNoise(0.1)))`."""
+
+
+@dataclass(frozen=True)
+class OneOf(Several):
+    """One of several corruptions, drawn for each sample with equal chance, so that one model serves them all.
+
+    Such as `OneOf((GaussianNoise(0.5), SaltAndPepper(0.3)))`. A row that stands twice is drawn twice as often.
+    """
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {
