@@ -68,6 +68,7 @@ _ON_USE = (
     "datasets",
     "estimators",
     "evaluation",
+    "fine_tuning",
     "imputation",
     "metrics",
     "plots",

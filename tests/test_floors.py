@@ -35,6 +35,7 @@ FLOORS = {
     "metrics": 1,  # Arrays in, numbers out.
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
+    "activations": 2,  # What the layers of an encoder give, as features.
     "checks": 2,  # Bad data is refused before any training.
     "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
     "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
@@ -43,6 +44,7 @@ FLOORS = {
     "autoencoder": 4,  # The compiled Keras model with one objective.
     "models": 5,  # One model type a file: paper, spec, objective.
     "callbacks": 6,  # Schedules and pictures during training.
+    "fine_tuning": 6,  # Classifiers that begin as a trained encoder.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.
