@@ -38,6 +38,7 @@ FLOORS = {
     "activations": 2,  # What the layers of an encoder give, as features.
     "checks": 2,  # Bad data is refused before any training.
     "audio": 2,  # Waveforms: noise, how much of it is left, denoising, files.
+    "neighbours": 3,  # Batches in which samples meet their nearest neighbours.
     "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
