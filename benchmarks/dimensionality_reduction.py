@@ -30,7 +30,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import keras_ae
 from keras_ae.files import replacing
-from keras_ae.plots.picture import DPI, PALETTE, Picture
 
 SIZES = (2, 10, 32)
 NEIGHBOURS = 5
@@ -119,7 +118,7 @@ def measure(method: str, data, size: int, seed: int) -> dict:
     }
     if codes.mse is not None:
         found["mse"] = codes.mse
-    if size == 2 and seed == 0:
+    if size == 2 and seed == 0:  # For the figure.
         found["map"] = [" ".join(f"{value:.3g}" for value in point) for point in of_test[:SHOWN]]
     return found
 
@@ -147,22 +146,6 @@ def table(found: dict, size: int) -> list[str]:
         label = f"**{method}**" if method == "neighbour_ae" else method
         lines.append(f"| {size} | {label} | {mse} | {cells} | {np.mean(columns['seconds']) / 60:.1f} |")
     return lines
-
-
-def draw(maps: dict[str, np.ndarray], labels: np.ndarray, title: str) -> Picture:
-    """Return maps side by side, coloured by label, with one legend."""
-    picture = Picture(figsize=(4 * len(maps) + 0.9, 4.4), dpi=DPI)
-    panels = picture.subplots(1, len(maps), squeeze=False)[0]
-    for axes, (name, codes) in zip(panels, maps.items(), strict=True):
-        for label in np.unique(labels):
-            axes.scatter(*codes[labels == label].T, s=4, color=PALETTE[label], label=str(label), linewidths=0)
-        axes.set(title=name, xlabel="z 1", ylabel="z 2")
-        axes.spines[["top", "right"]].set_visible(False)
-    picture.suptitle(title)
-    picture.tight_layout(rect=(0, 0, 1 - 0.8 / picture.get_figwidth(), 1))
-    handles, names = panels[0].get_legend_handles_labels()
-    picture.legend(handles, names, loc="center right", frameon=False, markerscale=3, title="label")
-    return picture
 
 
 def report(arguments: argparse.Namespace) -> str:
@@ -200,7 +183,8 @@ def report(arguments: argparse.Namespace) -> str:
         maps = {
             method: np.array([point.split() for point in found[method, 2][0]["map"]], dtype=float) for method in METHODS
         }
-        picture = draw(maps, data.test.y[:SHOWN], f"{TITLES[name]}, the first {SHOWN:,} test images, seed 0")
+        title = f"{TITLES[name]}, the first {SHOWN:,} test images, seed 0"
+        picture = keras_ae.plots.latent_maps(maps, data.test.y[:SHOWN], title=title)
         file = f"dimensionality_reduction_{name}.png"
         keras_ae.plots.save(picture, harness.RESULTS / file)
         lines += ["", f"![Maps of {TITLES[name]} side by side]({file})"]

@@ -272,3 +272,32 @@ def test_a_picture_shows_itself_in_a_notebook():
 def test_pyplot_knows_of_no_figure(tmp_path):
     plots.save(plots.samples(IMAGES), tmp_path / "samples.png")
     assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_maps_stand_side_by_side_and_colour_labels_alike():
+    rng = np.random.default_rng(0)
+    labels = np.array(["cat", "dog"])[rng.integers(2, size=30)]
+    maps = {"one": rng.normal(size=(30, 2)), "other": rng.normal(size=(30, 2))}
+    picture = plots.latent_maps(maps, labels, title="two maps")
+    assert [axes.get_title() for axes in picture.axes] == ["one", "other"]
+    of_one, of_other = (axes.collections[0] for axes in picture.axes)
+    np.testing.assert_array_equal(of_one.get_offsets(), maps["one"])
+    np.testing.assert_array_equal(of_one.get_facecolors(), of_other.get_facecolors())
+    assert len(np.unique(of_one.get_facecolors()[labels == "cat"], axis=0)) == 1
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "labels", "message"),
+    [
+        ({}, [0], "at least one method"),
+        ({"one": np.zeros((3, 2))}, [0, 1], r"codes of 'one' must be \(2, 2\)"),
+        ({"one": np.zeros((2, 3))}, [0, 1], r"codes of 'one' must be \(2, 2\)"),
+        ({"one": np.full((2, 2), np.nan)}, [0, 1], "NaN"),
+        ({"one": np.zeros((11, 2))}, np.arange(11), "at most 10 classes"),
+        ({"one": np.zeros((2, 2))}, [0.5, 1], "at most 10 classes"),
+    ],
+)
+def test_maps_that_cannot_be_drawn_are_refused(maps, labels, message):
+    with pytest.raises(ValueError, match=message):
+        plots.latent_maps(maps, labels)
