@@ -1,7 +1,7 @@
 """Batches in which samples meet their nearest neighbours, for `neighbour_ae`. Extra "sklearn".
 
 model = keras_ae.build("neighbour_ae", latent_dim=2, seed=0)
-model.fit(keras_ae.neighbours.NeighbourBatches(images), epochs=12)
+model.fit(keras_ae.neighbours.NeighbourBatches(images), epochs=10)
 """
 
 import keras
@@ -60,7 +60,7 @@ class NeighbourBatches(keras.utils.PyDataset):
 
     shuffle = True  # They have an order of their own, which Keras is not to change.
 
-    def __init__(self, x: np.ndarray, batch_size: int = 256, *, beside: int = 3, neighbours: int = 5, seed: int = 0):
+    def __init__(self, x: np.ndarray, batch_size: int = 128, *, beside: int = 1, neighbours: int = 5, seed: int = 0):
         super().__init__()
         if not 1 <= beside <= neighbours:
             raise ValueError(f"beside must lie in [1, neighbours={neighbours}], got {beside}.")

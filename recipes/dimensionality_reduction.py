@@ -19,7 +19,7 @@ import keras_ae
 LEARNING_RATE = 2e-3
 
 
-def train(x: np.ndarray, *, latent_dim: int, epochs: int = 12, seed: int = 0) -> keras_ae.Autoencoder:
+def train(x: np.ndarray, *, latent_dim: int, epochs: int = 10, seed: int = 0) -> keras_ae.Autoencoder:
     """Return a `neighbour_ae` trained on images x, (n, h, w, c) in [0, 1]: one way for every size of code."""
     batches = keras_ae.neighbours.NeighbourBatches(x, seed=seed)
     steps = epochs * len(batches)
@@ -36,7 +36,7 @@ def train(x: np.ndarray, *, latent_dim: int, epochs: int = 12, seed: int = 0) ->
 def main(
     dataset: Annotated[str, typer.Option(help="A data set of images with labels.")] = "mnist",
     latent_dim: Annotated[int, typer.Option(help="Dimensions of the code.")] = 2,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 12,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 10,
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("runs/dimensionality_reduction"),
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,

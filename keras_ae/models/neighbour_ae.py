@@ -71,7 +71,7 @@ def neighbour_ae(
     *,
     latent_dim: int = 2,
     strength: Scheduled | None = None,
-    neighbours: int = 3,
+    neighbours: int = 1,
     likelihood: str = "bernoulli",
 ) -> Spec:
     """Dense autoencoder, 512-256-128-code, whose code keeps neighbours: for maps in 2 dimensions, and small codes.
@@ -79,12 +79,12 @@ def neighbour_ae(
     Args:
         input_shape: shape of one sample.
         latent_dim: dimensions of the code.
-        strength: weight of the neighbours, a number, a `Ramp` or a `Cycle`; None means 120 / latent_dim**2: a code
+        strength: weight of the neighbours, a number, a `Ramp` or a `Cycle`; None means 200 / latent_dim**2: a code
             of more dimensions keeps them by itself.
         neighbours: how many of the nearest samples of a batch are a sample's neighbours.
         likelihood: p(x|z).
     """
-    strength = 120 / latent_dim**2 if strength is None else strength
+    strength = 200 / latent_dim**2 if strength is None else strength
     hidden = [_normalised(width) for width in WIDTHS]
     flatten, unfold = ((Flatten(),), (Reshape(input_shape),)) if len(input_shape) > 1 else ((), ())
     encoder = (*flatten, *sum(hidden, ()))

@@ -215,8 +215,8 @@ class Neighbours(Latent):
     """
 
     latent_dim: int
-    strength: Scheduled = 30.0
-    count: int = 3
+    strength: Scheduled = 50.0
+    count: int = 1
     model: ClassVar[str] = "neighbour_ae"
     scheduled: ClassVar[tuple[str, ...]] = ("strength",)
 
