@@ -34,14 +34,14 @@ from sklearn.preprocessing import StandardScaler
 
 import keras_ae
 from keras_ae.files import replacing
-from keras_ae.plots.picture import DPI, PALETTE, Picture
+from keras_ae.plots import Picture
 
 RECIPE = runpy.run_path(str(Path(__file__).parents[1] / "recipes" / "feature_extraction.py"))
 LABELS = (10, 100, None)
 CS = (1e-3, 1e-2, 1e-1, 1.0)
 CHOSEN_ON = 5_000  # Training images at most, and 2,000 of validation, by which C is chosen.
 NEIGHBOURS_OF = 2_000  # Test images for kNN.
-EPOCHS = {10: 40, 100: 20, None: 3}  # Of fine-tuning.
+EPOCHS = {10: 40, 100: 15, None: 2}  # Of fine-tuning.
 SHIPPED = {"conv_sparse_ae, shipped, code": ("conv_sparse_ae", None, None)}
 TUNED = ("fine-tuned encoder", "the same network from new weights")
 OURS = ("denoising autoencoder, code", "denoising autoencoder, dense layer", "denoising autoencoder, convolution")
@@ -78,10 +78,10 @@ class Parts:
         """Return the recipe's autoencoder."""
         return RECIPE["train"](self.data.train.x, seed=seed)
 
-    def wide(self, model) -> tuple[str, str]:
-        """Return the names of the dense layer and of the last convolution."""
-        names = [layer.name for layer in model.encoder.layers]
-        return tuple([name for name in names if name.startswith(kind)][-1] for kind in ("dense", "conv"))
+    @staticmethod
+    def last(model, kind: str) -> str:
+        """Return the name of the encoder's last layer of a kind, "dense" or "conv"."""
+        return [layer.name for layer in model.encoder.layers if layer.name.startswith(kind)][-1]
 
     def features(self, name: str, seed: int) -> tuple[np.ndarray, ...]:
         """Return the features called `name` of the three parts."""
@@ -93,8 +93,12 @@ class Parts:
             model, layer, grid = SHIPPED[name]
             return self.of_model(keras_ae.build(model, weights=self.name), layer, grid)
         model = self.trained(seed)
-        dense, convolution = self.wide(model)
-        places = {OURS[0]: (None, None), OURS[1]: (dense, None), OURS[2]: (convolution, RECIPE["GRID"])}
+        convolution = self.last(model, "conv")
+        places = {
+            OURS[0]: (None, None),
+            OURS[1]: (self.last(model, "dense"), None),
+            OURS[2]: (convolution, RECIPE["regions"](model, convolution)),
+        }
         return self.of_model(model, *places[name])
 
 
@@ -111,36 +115,34 @@ def regression(c: float):
     return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=100, tol=1e-3))
 
 
-def probe(parts: Parts, name: str, seed: int) -> dict:
-    """Return the test accuracy of linear probe and kNN on features, by number of labels, and their size."""
+def probe(parts: Parts, name: str, count: int | None, seed: int) -> dict:
+    """Return the test accuracy of linear probe and kNN on features after `count` labels a class, and their size."""
     (train, validation, test), (y, y_validation, y_test) = parts.features(name, seed), parts.classes()
-    found = {"size": train.shape[1]}
-    for count in LABELS:
-        rows = drawn(y, count, seed)
-        few = rows[:CHOSEN_ON]
-        scores = [regression(c).fit(train[few], y[few]).score(validation[:2000], y_validation[:2000]) for c in CS]
-        best = CS[int(np.argmax(scores))]
-        found[f"linear {count}"] = regression(best).fit(train[rows], y[rows]).score(test, y_test)
-        nearest = KNeighborsClassifier(5).fit(train[rows], y[rows])
-        found[f"kNN {count}"] = nearest.score(test[:NEIGHBOURS_OF], y_test[:NEIGHBOURS_OF])
-        found[f"C {count}"] = best
-    return found
+    rows = drawn(y, count, seed)
+    few = rows[:CHOSEN_ON]
+    scores = [regression(c).fit(train[few], y[few]).score(validation[:2000], y_validation[:2000]) for c in CS]
+    best = CS[int(np.argmax(scores))]
+    nearest = KNeighborsClassifier(5).fit(train[rows], y[rows])
+    return {
+        "size": train.shape[1],
+        "linear": regression(best).fit(train[rows], y[rows]).score(test, y_test),
+        "kNN": nearest.score(test[:NEIGHBOURS_OF], y_test[:NEIGHBOURS_OF]),
+        "C": best,
+    }
 
 
-def tune(parts: Parts, pretrained: bool, seed: int) -> dict:
-    """Return the test accuracy of the encoder with a linear layer, trained on labels, by their number."""
+def tune(parts: Parts, name: str, count: int | None, seed: int) -> dict:
+    """Return the test accuracy of the encoder with a linear layer after training on `count` labels a class."""
+    pretrained = name == TUNED[0]
     model = parts.trained(seed) if pretrained else keras_ae.build(RECIPE["spec"](parts.data.train.shape), seed=seed)
-    x, y, found = parts.data.train.x, parts.data.train.y, {}
-    for count, epochs in EPOCHS.items():
-        rows, batch_size = drawn(y, count, seed), 32 if count else 128
-        steps = epochs * -(-len(rows) // batch_size)
-        rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
-        options = {"layer": parts.wide(model)[0], "optimizer": keras.optimizers.Adam(rate), "seed": seed}
-        classifier = keras_ae.fine_tuning.classifier(model, len(np.unique(y)), **options)
-        keras.utils.set_random_seed(seed)
-        classifier.fit(x[rows], y[rows], batch_size=batch_size, epochs=epochs, verbose=0)
-        found[f"tuned {count}"] = (classifier.labels(parts.data.test.x) == parts.data.test.y).mean()
-    return found
+    x, y = parts.data.train.x, parts.data.train.y
+    rows, batch_size, epochs = drawn(y, count, seed), 32 if count else 128, EPOCHS[count]
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(rows) // batch_size))
+    options = {"layer": parts.last(model, "dense"), "optimizer": keras.optimizers.Adam(rate), "seed": seed}
+    classifier = keras_ae.fine_tuning.classifier(model, len(np.unique(y)), **options)
+    keras.utils.set_random_seed(seed)  # The order of the samples.
+    classifier.fit(x[rows], y[rows], batch_size=batch_size, epochs=epochs, verbose=0)
+    return {"tuned": (classifier.labels(parts.data.test.x) == parts.data.test.y).mean()}
 
 
 def timed(measure: Callable, *arguments) -> dict:
@@ -152,74 +154,61 @@ def timed(measure: Callable, *arguments) -> dict:
 def mean(numbers: list[dict], key: str) -> str:
     """Return mean and standard deviation over seeds."""
     values = [one[key] for one in numbers]
-    spread = f" ± {np.std(values, ddof=1):.3f}" if np.ptp(values) else ""
+    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
     return f"{np.mean(values):.3f}{spread}"
 
 
-def table(found: dict, tuned: dict) -> list[str]:
-    """Return the rows of a data set: features by numbers of labels, linear probe / kNN; then fine-tuning."""
+def table(found: dict) -> list[str]:
+    """Return the rows of a data set: features, or fine-tuning, by numbers of labels."""
     lines = []
-    for name, numbers in found.items():
-        cells = [f"{mean(numbers, f'linear {count}')} | {mean(numbers, f'kNN {count}')}" for count in LABELS]
-        label = f"**{name}**" if name in OURS or name in SHIPPED else name
-        lines.append(f"| {label} | {numbers[0]['size']:.0f} | {' | '.join(cells)} |")
-    for name, numbers in tuned.items():
-        cells = [f"{mean(numbers, f'tuned {count}')} | " for count in LABELS]
-        lines.append(f"| {name} | | {'| '.join(cells)} |")
+    for name, of_counts in found.items():
+        if name in TUNED:
+            cells = [f"{mean(numbers, 'tuned')} | " for numbers in of_counts.values()]
+        else:
+            cells = [f"{mean(numbers, 'linear')} | {mean(numbers, 'kNN')}" for numbers in of_counts.values()]
+        label = f"**{name}**" if name in (*OURS, *SHIPPED, TUNED[0]) else name
+        size = f"{of_counts[None][0]['size']:.0f}" if name not in TUNED else ""
+        lines.append(f"| {label} | {size} | {' | '.join(cells)} |")
     return lines
 
 
-def draw(curves: dict[str, dict[str, list[float]]], counts: dict[str, list[int]]) -> Picture:
-    """Return accuracy over labels a class, a panel a data set: curves by data set and by features."""
-    picture = Picture(figsize=(4 * len(curves), 4.6), dpi=DPI)
-    panels = picture.subplots(1, len(curves), squeeze=False)[0]
-    for axes, (name, of_features) in zip(panels, curves.items(), strict=True):
-        for colour, (features, accuracies) in zip(PALETTE, of_features.items(), strict=False):
-            axes.plot(counts[name], accuracies, marker="o", color=colour, label=features)
-        axes.set(title=TITLES[name], xlabel="labels a class", ylabel="test accuracy", xscale="log")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
-    picture.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncols=3, frameon=False)
-    picture.tight_layout(rect=(0, 0.14, 1, 1))
-    return picture
+def measured(parts: Parts, seeds: list[int], kept: Kept) -> dict[str, dict]:
+    """Return the numbers of features and of fine-tuning by number of labels: a list over seeds each.
 
+    What has no seed of its own is measured with all labels once.
+    """
 
-def measured(dataset: str, seeds: list[int], kept: Kept) -> tuple[dict, dict, Parts]:
-    """Return the numbers of features and of fine-tuning, a list over seeds each, and the data set."""
-    parts = Parts(dataset)
-    found = {}
+    def get(measure: Callable, name: str) -> dict[int | None, list[dict]]:
+        return {
+            count: [
+                kept.get(f"{parts.name}/{name}/{count or 'all'}/{seed}", timed, measure, parts, name, count, seed)
+                for seed in (seeds if count or name in (*OURS, *TUNED) else seeds[:1])
+            ]
+            for count in LABELS
+        }
 
-    def add(name: str) -> None:
-        found[name] = [kept.get(f"{dataset}/{name}/{seed}", timed, probe, parts, name, seed) for seed in seeds]
-
-    for name in (*OURS, *SHIPPED, "raw pixels"):
-        add(name)
-    for size in sorted({found[name][0]["size"] for name in (*OURS, *SHIPPED)}):
-        add(f"PCA-{size:.0f}")
-    tuned = {
-        name: [kept.get(f"{dataset}/{name}/{seed}", timed, tune, parts, name == TUNED[0], seed) for seed in seeds]
-        for name in TUNED
-    }
-    order = ["raw pixels", *(name for name in found if name.startswith("PCA-")), *SHIPPED, *OURS]
-    return {name: found[name] for name in order}, tuned, parts
+    ours = {name: get(probe, name) for name in (*OURS, *SHIPPED)}
+    sizes = sorted({of_counts[None][0]["size"] for of_counts in ours.values()})
+    others = {name: get(probe, name) for name in ("raw pixels", *(f"PCA-{size:.0f}" for size in sizes))}
+    return others | ours | {name: get(tune, name) for name in TUNED}
 
 
 def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
     """Measure what is not kept; return the tables as Markdown, and the curves."""
     kept = Kept(harness.RESULTS / "features.json", fresh=arguments.fresh)
     lines, curves, counts = [], {}, {}
+    columns = " | ".join(f"{words}, {way}" for words in ("10", "100", "all") for way in ("linear", "kNN"))
     for dataset in arguments.datasets:
-        found, tuned, parts = measured(dataset, arguments.seeds, kept)
-        every = [one for numbers in (found | tuned).values() for one in numbers]
-        minutes = sum(one["minutes"] for one in every)
-        columns = " | ".join(f"{words}, {way}" for words in ("10", "100", "all") for way in ("linear", "kNN"))
+        parts = Parts(dataset)
+        found = measured(parts, arguments.seeds, kept)
+        every = [one for of_counts in found.values() for numbers in of_counts.values() for one in numbers]
         lines += ["", f"## {TITLES[dataset]}", "", f"| features | size | {columns} |", "|---|" + "---|" * 7]
-        lines += [*table(found, tuned), "", f"{minutes:.0f} minutes of measuring."]
-        counts[dataset] = [*LABELS[:-1], round(len(parts.data.train.y) / len(np.unique(parts.data.train.y)))]
-        chosen = {"raw pixels": "linear", "PCA-32": "linear", **dict.fromkeys(OURS, "linear"), TUNED[0]: "tuned"}
-        curves[dataset] = {
-            name: [np.mean([one[f"{way} {count}"] for one in (found | tuned)[name]]) for count in LABELS]
-            for name, way in chosen.items()
+        lines += [*table(found), "", f"{sum(one['minutes'] for one in every):.0f} minutes of measuring."]
+        labels = parts.data.train.y
+        counts[TITLES[dataset]] = [*LABELS[:-1], round(len(labels) / len(np.unique(labels)))]
+        curves[TITLES[dataset]] = {
+            name: [np.mean([one["tuned" if name in TUNED else "linear"] for one in found[name][n]]) for n in LABELS]
+            for name in ("raw pixels", "PCA-32", *OURS, TUNED[0])
         }
     head = [
         "# Features",
@@ -238,7 +227,7 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
         "",
         "![Accuracy over labels](features.png)",
     ]
-    return "\n".join([*head, *lines, ""]), draw(curves, counts)
+    return "\n".join([*head, *lines, ""]), keras_ae.plots.label_curves(curves, counts)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from keras_ae import Conv, Dense, Flatten, Masking, Spec, Vector
 
 LEARNING_RATE = 2e-3
 WIDTHS = (32, 64, 128)
-GRID = 3
 
 
 def spec(shape: tuple[int, int, int]) -> Spec:
@@ -29,7 +28,12 @@ def spec(shape: tuple[int, int, int]) -> Spec:
     return Spec(shape, encoder, Vector(32), "bernoulli", corruption=Masking(0.5))
 
 
-def train(x: np.ndarray, *, epochs: int = 3, seed: int = 0) -> keras_ae.Autoencoder:
+def regions(model: keras_ae.Autoencoder, layer: str) -> int:
+    """Return over how many regions a side to average a convolution's map: about 2 x 2 places in each."""
+    return model.encoder.get_layer(layer).output.shape[1] // 2
+
+
+def train(x: np.ndarray, *, epochs: int = 2, seed: int = 0) -> keras_ae.Autoencoder:
     """Return the autoencoder trained on images x, (n, h, w, c) in [0, 1], without labels."""
     steps = epochs * -(-len(x) // 128)
     rate = keras.optimizers.schedules.CosineDecay(0.0, steps - 100, warmup_target=LEARNING_RATE, warmup_steps=100)
@@ -42,7 +46,7 @@ def train(x: np.ndarray, *, epochs: int = 3, seed: int = 0) -> keras_ae.Autoenco
 def main(
     dataset: Annotated[str, typer.Option(help="A data set of images with labels.")] = "mnist",
     labels: Annotated[int, typer.Option(help="Labelled images of each class.")] = 10,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 2,
     seed: Annotated[int, typer.Option(help="Of weights, batches and the images that are labelled.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,
 ) -> None:
@@ -58,7 +62,7 @@ def main(
     model = train(x, epochs=1 if smoke else epochs, seed=seed)
     layer = [name for name in (one.name for one in model.encoder.layers) if name.startswith("conv")][-1]
     rows, test_rows = x.reshape(len(x), -1), test.reshape(len(test), -1)
-    features, of_test = (model.features(part, layer=layer, grid=GRID) for part in (x, test))
+    features, of_test = (model.features(part, layer=layer, grid=regions(model, layer)) for part in (x, test))
     pca = PCA(features.shape[1], svd_solver="covariance_eigh").fit(rows)
     rng = np.random.default_rng(seed)
     few = np.concatenate([rng.choice(np.flatnonzero(y == label), labels, replace=False) for label in np.unique(y)])

@@ -301,3 +301,27 @@ def test_maps_stand_side_by_side_and_colour_labels_alike():
 def test_maps_that_cannot_be_drawn_are_refused(maps, labels, message):
     with pytest.raises(ValueError, match=message):
         plots.latent_maps(maps, labels)
+
+
+def test_curves_over_labels_have_a_panel_a_data_set_and_a_colour_a_method():
+    panels = {"one": {"raw": [0.5, 0.7], "code": [0.6, 0.8]}, "other": {"code": [0.1, 0.2, 0.3]}}
+    picture = plots.label_curves(panels, {"one": [10, 100], "other": [1, 10, 5400]}, title="labels")
+    first, second = picture.axes
+    assert [axes.get_title() for axes in picture.axes] == ["one", "other"]
+    np.testing.assert_array_equal(first.lines[1].get_xydata(), [[10, 0.6], [100, 0.8]])
+    assert first.lines[1].get_color() == second.lines[0].get_color() != first.lines[0].get_color()
+    assert [text.get_text() for text in second.get_xticklabels()] == ["1", "10", "5,400"]
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["raw", "code"]
+
+
+@pytest.mark.parametrize(
+    ("panels", "message"),
+    [
+        ({}, "at least one data set"),
+        ({"one": {"raw": [0.5]}}, "'raw' on 'one' has 1 accuracies for 2 counts"),
+        ({"one": {str(i): [0.5, 0.6] for i in range(11)}}, "There are 11 methods"),
+    ],
+)
+def test_curves_that_cannot_be_drawn_are_refused(panels, message):
+    with pytest.raises(ValueError, match=message):
+        plots.label_curves(panels, {"one": [10, 100]})

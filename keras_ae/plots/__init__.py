@@ -19,6 +19,7 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
 from keras_ae.plots.galleries import interpolations, latent_grid, reconstructions, samples
+from keras_ae.plots.labels import label_curves
 from keras_ae.plots.latents import Plane, latent_scatter, principal_plane
 from keras_ae.plots.maps import latent_maps
 from keras_ae.plots.picture import Picture, animate, save
@@ -29,6 +30,7 @@ __all__ = [
     "animate",
     "history",
     "interpolations",
+    "label_curves",
     "latent_grid",
     "latent_maps",
     "latent_scatter",
