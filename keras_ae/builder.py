@@ -22,6 +22,7 @@ from keras_ae.rows import (
     Flatten,
     Gaussian,
     Identity,
+    Neighbours,
     Norm,
     Pool,
     Reshape,
@@ -222,6 +223,11 @@ def _heads(latent: Row, h, make: Maker) -> dict:
 @_heads.register
 def _(latent: Vector, h, make):
     return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, activation=latent.activation, name="z")(h)}
+
+
+@_heads.register
+def _(latent: Neighbours, h, make):
+    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, name="z")(h)}
 
 
 @_heads.register

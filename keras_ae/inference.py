@@ -5,11 +5,13 @@ Noise comes from NumPy by `seed`, so that the same seed draws the same noise on 
 model's own random state.
 """
 
+from functools import partial
 from math import prod
 
 import numpy as np
 from keras import ops
 
+from keras_ae.activations import encoder_to
 from keras_ae.checks import check_data
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.feeding import scaled
@@ -34,6 +36,23 @@ class Inference:
     def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
         """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, latent_dim)."""
         return self._batched("encode", self._encode, self._checked(x), batch_size=batch_size)
+
+    def features(self, x, *, layer: str | None = None, grid: int | None = None, batch_size: int = 256) -> np.ndarray:
+        """Return what a layer of the encoder gives, for use as features: (n, *input_shape) -> (n, d).
+
+        Args:
+            x: samples.
+            layer: a name in `encoder.summary()`, such as "conv_1"; None means the code, as `encode` gives it.
+            grid: average a layer's map over this many regions a side, 2 being quadrants (Coates, Ng & Lee 2011), so
+                that d is `grid` to the power of the map's sides times its channels; None keeps every place.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: an unknown layer; a grid below 1, beyond the map's sides, or for a layer without places.
+        """
+        trunk = encoder_to(self.encoder, layer, grid)
+        function = partial(trunk, training=False)
+        return self._batched(f"features {layer} {grid}", function, self._checked(x), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
         """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).

@@ -35,15 +35,18 @@ FLOORS = {
     "metrics": 1,  # Arrays in, numbers out.
     "plots": 1,  # Arrays in, Matplotlib figures out.
     "builder": 2,  # A spec to a Functional encoder and decoder.
+    "activations": 2,  # What the layers of an encoder give, as features.
     "checks": 2,  # Bad data is refused before any training.
     "unet": 2,  # Specs of networks that denoise at several scales.
     "audio": 3,  # Waveforms: noise, how much of it is left, denoising, files.
+    "neighbours": 3,  # Batches in which samples meet their nearest neighbours.
     "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 3,  # Whole files, on any backend, nothing half-loaded.
     "autoencoder": 4,  # The compiled Keras model with one objective.
     "models": 5,  # One model type a file: paper, spec, objective.
     "callbacks": 6,  # Schedules and pictures during training.
+    "fine_tuning": 6,  # Classifiers that begin as a trained encoder.
     "evaluation": 6,  # What a trained model is worth: numbers and pictures.
     "checkpoints": 6,  # The state of a run in files, after and within epochs.
     "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.

@@ -28,6 +28,7 @@ MODELS = {
     "conv_sparse_ae": ("sparse_ae", "z", False),
     "conv_vae": ("vae", "z_mean", True),
     "denoising_ae": ("ae", "z", True),
+    "neighbour_ae": ("neighbour_ae", "z", False),
     "sparse_ae": ("sparse_ae", "z", False),
     "vae": ("vae", "z_mean", True),
 }

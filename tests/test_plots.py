@@ -329,3 +329,56 @@ def test_a_spectrogram_is_bright_where_the_sine_is(tmp_path):
 def test_what_is_no_sound_is_refused(waveforms, options, message):
     with pytest.raises(ValueError, match=message):
         plots.spectrograms(waveforms, **options)
+
+
+def test_maps_stand_side_by_side_and_colour_labels_alike():
+    rng = np.random.default_rng(0)
+    labels = np.array(["cat", "dog"])[rng.integers(2, size=30)]
+    maps = {"one": rng.normal(size=(30, 2)), "other": rng.normal(size=(30, 2))}
+    picture = plots.latent_maps(maps, labels, title="two maps")
+    assert [axes.get_title() for axes in picture.axes] == ["one", "other"]
+    of_one, of_other = (axes.collections[0] for axes in picture.axes)
+    np.testing.assert_array_equal(of_one.get_offsets(), maps["one"])
+    np.testing.assert_array_equal(of_one.get_facecolors(), of_other.get_facecolors())
+    assert len(np.unique(of_one.get_facecolors()[labels == "cat"], axis=0)) == 1
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "labels", "message"),
+    [
+        ({}, [0], "at least one method"),
+        ({"one": np.zeros((3, 2))}, [0, 1], r"codes of 'one' must be \(2, 2\)"),
+        ({"one": np.zeros((2, 3))}, [0, 1], r"codes of 'one' must be \(2, 2\)"),
+        ({"one": np.full((2, 2), np.nan)}, [0, 1], "NaN"),
+        ({"one": np.zeros((11, 2))}, np.arange(11), "at most 10 classes"),
+        ({"one": np.zeros((2, 2))}, [0.5, 1], "at most 10 classes"),
+    ],
+)
+def test_maps_that_cannot_be_drawn_are_refused(maps, labels, message):
+    with pytest.raises(ValueError, match=message):
+        plots.latent_maps(maps, labels)
+
+
+def test_curves_over_labels_have_a_panel_a_data_set_and_a_colour_a_method():
+    panels = {"one": {"raw": [0.5, 0.7], "code": [0.6, 0.8]}, "other": {"code": [0.1, 0.2, 0.3]}}
+    picture = plots.label_curves(panels, {"one": [10, 100], "other": [1, 10, 5400]}, title="labels")
+    first, second = picture.axes
+    assert [axes.get_title() for axes in picture.axes] == ["one", "other"]
+    np.testing.assert_array_equal(first.lines[1].get_xydata(), [[10, 0.6], [100, 0.8]])
+    assert first.lines[1].get_color() == second.lines[0].get_color() != first.lines[0].get_color()
+    assert [text.get_text() for text in second.get_xticklabels()] == ["1", "10", "5,400"]
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["raw", "code"]
+
+
+@pytest.mark.parametrize(
+    ("panels", "message"),
+    [
+        ({}, "at least one data set"),
+        ({"one": {"raw": [0.5]}}, "'raw' on 'one' has 1 accuracies for 2 counts"),
+        ({"one": {str(i): [0.5, 0.6] for i in range(11)}}, "There are 11 methods"),
+    ],
+)
+def test_curves_that_cannot_be_drawn_are_refused(panels, message):
+    with pytest.raises(ValueError, match=message):
+        plots.label_curves(panels, {"one": [10, 100]})

@@ -48,7 +48,9 @@ def test_a_spec_takes_no_options():
 
 def test_a_spec_of_an_unknown_type_brings_those_there_are():
     spec = keras_ae.Spec((4,), (keras_ae.Dense(3),), keras_ae.Vector(2), model="aee")
-    with pytest.raises(ValueError, match=r"Unknown model type 'aee'\. Did you mean 'ae'\? Known: ae, sparse_ae, vae"):
+    with pytest.raises(
+        ValueError, match=r"Unknown model type 'aee'\. Did you mean 'ae'\? Known: ae, neighbour_ae, sparse_ae, vae"
+    ):
         keras_ae.build(spec)
 
 

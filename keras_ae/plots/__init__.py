@@ -19,7 +19,9 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
 from keras_ae.plots.galleries import compared, interpolations, latent_grid, reconstructions, samples
+from keras_ae.plots.labels import label_curves
 from keras_ae.plots.latents import Plane, latent_scatter, principal_plane
+from keras_ae.plots.maps import latent_maps
 from keras_ae.plots.picture import Picture, animate, save
 from keras_ae.plots.sounds import spectrograms
 
@@ -30,7 +32,9 @@ __all__ = [
     "compared",
     "history",
     "interpolations",
+    "label_curves",
     "latent_grid",
+    "latent_maps",
     "latent_scatter",
     "principal_plane",
     "reconstructions",

@@ -58,7 +58,7 @@ def principal_plane(z: np.ndarray, previous: Plane | None = None) -> Plane:
     Raises:
         ValueError: `z` is not such an array, holds NaN or infinite values, or `previous` is of another latent_dim.
     """
-    z = _checked_latents(z)
+    z = checked_latents(z)
     if len(z) < 2 or z.shape[1] < 2:
         raise ValueError(f"A plane needs 2 examples and 2 dimensions or more; z has shape {z.shape}.")
     mean = z.mean(axis=0)
@@ -103,8 +103,8 @@ def latent_scatter(
     Raises:
         ValueError: shapes do not fit, there are more than 20 classes, `z` is empty or holds NaN or infinite values.
     """
-    z = _checked_latents(z)
-    classes, codes = _classes(labels, len(z))
+    z = checked_latents(z)
+    classes, codes = named_classes(labels, len(z))
     axis_labels = ("z 1", "z 2")
     if plane is None and z.shape[1] > 2:
         plane = principal_plane(z)
@@ -195,7 +195,7 @@ def _point_size(n: int) -> float:
     return float(np.clip(400 / np.sqrt(n), 3, 30))
 
 
-def _classes(labels: np.ndarray | None, n: int) -> tuple[list[str] | None, np.ndarray | None]:
+def named_classes(labels: np.ndarray | None, n: int) -> tuple[list[str] | None, np.ndarray | None]:
     """Names and the index of each example's; (None, values) for a quantity; (None, None) without labels."""
     if labels is None:
         return None, None
@@ -213,7 +213,7 @@ def _classes(labels: np.ndarray | None, n: int) -> tuple[list[str] | None, np.nd
     return [f"{name:g}" if number else str(name) for name in names], codes
 
 
-def _checked_latents(z: np.ndarray) -> np.ndarray:
+def checked_latents(z: np.ndarray) -> np.ndarray:
     """`z` as finite floats (n, latent_dim)."""
     z = np.asarray(z, dtype="float64")
     if z.ndim != 2 or z.size == 0:

@@ -23,6 +23,7 @@ from keras_ae.rows.latents import (
     Identity,
     Latent,
     MixturePrior,
+    Neighbours,
     Prior,
     Ramp,
     Scheduled,

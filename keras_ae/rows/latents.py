@@ -208,3 +208,25 @@ class Sparse(Latent):
     def activation(self) -> str:
         """The activation of the code: "relu" under L1, "sigmoid" under KL, whose mean activation is a probability."""
         return "relu" if self.penalty == "l1" else "sigmoid"
+
+
+@dataclass(frozen=True)
+class Neighbours(Latent):
+    """A plain code in which samples that are near each other in x are near in z.
+
+    Args:
+        latent_dim: dimensions of z.
+        strength: weight of the term that keeps neighbours, a number of at least 0 or a `Ramp` or `Cycle` by step.
+        count: how many of the nearest samples of a batch are a sample's neighbours.
+    """
+
+    latent_dim: int
+    strength: Scheduled = 50.0
+    count: int = 1
+    model: ClassVar[str] = "neighbour_ae"
+    scheduled: ClassVar[tuple[str, ...]] = ("strength",)
+
+    def __post_init__(self):
+        checked_count("Neighbours", "latent_dim", self.latent_dim)
+        checked_count("Neighbours", "count", self.count)
+        _checked_weight("Neighbours", "strength", self.strength)

@@ -1,0 +1,52 @@
+"""What the layers of an encoder give, as features: any layer, averaged over regions where it has places."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def encoder_to(encoder: keras.Model, layer: str | None = None, grid: int | None = None) -> keras.Model:
+    """Return x -> features (batch, d), made of the encoder's own layers and weights.
+
+    Args:
+        encoder: of an `Autoencoder`.
+        layer: the name of one of its layers; None means the code, for variational models the posterior mean.
+        grid: average a map over `grid` regions a side; None keeps every place.
+
+    Raises:
+        ValueError: an unknown layer; a grid below 1, beyond the sides, or for a layer without places.
+    """
+    features = _code(encoder) if layer is None else _output(encoder, layer)
+    shape = tuple(features.shape[1:])
+    if grid is not None:
+        if len(shape) < 2 or not 1 <= grid <= min(shape[:-1]):
+            place = f"layer {layer!r}" if layer else "the code"
+            raise ValueError(f"grid={grid} must be from 1 to the sides of a map, and {place} has shape {shape}.")
+        for axis, side in enumerate(shape[:-1], start=1):
+            averages = _averages(side, grid).astype(keras.backend.standardize_dtype(features.dtype))
+            features = ops.moveaxis(ops.matmul(ops.moveaxis(features, axis, -1), averages), -1, axis)
+    return keras.Model(encoder.input, ops.reshape(features, (-1, int(np.prod(features.shape[1:])))), name="encoder")
+
+
+def _code(encoder: keras.Model):
+    parameters = encoder.output
+    return parameters["z"] if "z" in parameters else parameters["z_mean"]
+
+
+def _output(encoder: keras.Model, layer: str):
+    names = [one.name for one in encoder.layers[1:]]
+    if layer not in names:
+        raise ValueError(f"The encoder has no layer {layer!r}. It has {', '.join(names)}.")
+    return encoder.get_layer(layer).output
+
+
+def _averages(side: int, regions: int) -> np.ndarray:
+    """Return the matrix that averages over regions of a side: (side, regions).
+
+    Where they do not divide it, neighbouring regions share a place.
+    """
+    matrix = np.zeros((side, regions))
+    for region in range(regions):
+        start, stop = region * side // regions, -(-(region + 1) * side // regions)
+        matrix[start:stop, region] = 1 / (stop - start)
+    return matrix

@@ -1,0 +1,79 @@
+"""Features of a convolutional denoising autoencoder for few labels, beside raw pixels and PCA of the same size.
+
+RESULT
+
+    python recipes/feature_extraction.py --dataset mnist --labels 10
+
+`--smoke` tries it in seconds. Needs the extra `sklearn`.
+"""
+
+from typing import Annotated
+
+import keras
+import numpy as np
+import typer
+
+import keras_ae
+from keras_ae import Conv, Dense, Flatten, Masking, Spec, Vector
+
+LEARNING_RATE = 2e-3
+WIDTHS = (32, 64, 128)
+
+
+def spec(shape: tuple[int, int, int]) -> Spec:
+    """Return strided convolutions, a dense layer and a code of 32, trained to fill in pixels that are put out."""
+    halvings = 3 if shape[0] % 8 == 0 else 2
+    convolutions = [Conv(width, kernel=4, stride=2, activation="silu") for width in WIDTHS[:halvings]]
+    encoder = (*convolutions, Flatten(), Dense(256, "silu"))
+    return Spec(shape, encoder, Vector(32), "bernoulli", corruption=Masking(0.5))
+
+
+def regions(model: keras_ae.Autoencoder, layer: str) -> int:
+    """Return over how many regions a side to average a convolution's map: about 2 x 2 places in each."""
+    return model.encoder.get_layer(layer).output.shape[1] // 2
+
+
+def train(x: np.ndarray, *, epochs: int = 2, seed: int = 0) -> keras_ae.Autoencoder:
+    """Return the autoencoder trained on images x, (n, h, w, c) in [0, 1], without labels."""
+    steps = epochs * -(-len(x) // 128)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - 100, warmup_target=LEARNING_RATE, warmup_steps=100)
+    model = keras_ae.build(spec(x.shape[1:]), optimizer=keras.optimizers.Adam(rate, clipnorm=1.0), seed=seed)
+    keras.utils.set_random_seed(seed)  # The order of the samples.
+    model.fit(x, epochs=epochs, verbose=0)
+    return model
+
+
+def main(
+    dataset: Annotated[str, typer.Option(help="A data set of images with labels.")] = "mnist",
+    labels: Annotated[int, typer.Option(help="Labelled images of each class.")] = 10,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and the images that are labelled.")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,
+) -> None:
+    """Train without labels, and fit linear probes to a few labelled images: features, PCA, raw pixels."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    data = keras_ae.datasets.load(dataset)
+    x, y = data.train.head(512) if smoke else (data.train.x, data.train.y)
+    test, test_labels = data.test.head(512) if smoke else (data.test.x, data.test.y)
+    model = train(x, epochs=1 if smoke else epochs, seed=seed)
+    layer = [name for name in (one.name for one in model.encoder.layers) if name.startswith("conv")][-1]
+    rows, test_rows = x.reshape(len(x), -1), test.reshape(len(test), -1)
+    features, of_test = (model.features(part, layer=layer, grid=regions(model, layer)) for part in (x, test))
+    pca = PCA(features.shape[1], svd_solver="covariance_eigh").fit(rows)
+    rng = np.random.default_rng(seed)
+    few = np.concatenate([rng.choice(np.flatnonzero(y == label), labels, replace=False) for label in np.unique(y)])
+    for name, known, asked in (
+        ("raw pixels", rows, test_rows),
+        (f"PCA-{pca.n_components}", pca.transform(rows), pca.transform(test_rows)),
+        (f"denoising autoencoder, {features.shape[1]} features", features, of_test),
+    ):
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200)).fit(known[few], y[few])
+        print(f"{name}: {probe.score(asked, test_labels):.3f} of test images, {labels} labels a class")
+
+
+if __name__ == "__main__":
+    typer.run(main)
