@@ -249,7 +249,7 @@ def trained(run: runs.Run, data: keras_ae.datasets.Dataset, mixture: int | None)
     if mixture is None:
         return model
     count = 1 if run.settings.smoke else mixture
-    codes = priors.GaussianMixture(count, iterations=40, seed=run.settings.seed)
+    codes = priors.GaussianMixture(count, iterations=25, least_variance=3e-3, seed=run.settings.seed)
     return codes.fit(model, data.train.head(len(data.train))[0]).into_model()
 
 

@@ -48,10 +48,12 @@ class GaussianMixture(Prior):
             the greatest mean log-density; it is then fitted to all of them.
         covariance: "full", "tied", "diag" or "spherical".
         iterations: of EM, at most; scikit-learn warns where it has not converged by then.
+        least_variance: added to the variances, in those of the codes; more of it where components hold few codes.
         seed: fixes the fit.
 
     Raises:
-        ValueError: components that are no whole numbers of at least 1, an unknown covariance, iterations below 1.
+        ValueError: components that are no whole numbers of at least 1, an unknown covariance, iterations below 1, a
+            least variance that is not positive.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class GaussianMixture(Prior):
         *,
         covariance: str = "full",
         iterations: int = 300,
+        least_variance: float = 1e-6,
         seed: int = 0,
     ):
         super().__init__(seed=seed)
         self.iterations = checked_least("iterations", iterations)
+        (self.least_variance,) = _positive("least_variance", least_variance)
         if covariance not in COVARIANCES:
             raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}, got {covariance!r}.")
         self.components, self.covariance = _positive("components", components, whole=True), covariance
@@ -73,8 +77,8 @@ class GaussianMixture(Prior):
         kind = optional("sklearn.mixture", "scikit-learn", "sklearn").GaussianMixture
 
         def fitted(components: int, codes: np.ndarray):
-            options = {"covariance_type": self.covariance, "max_iter": self.iterations, "random_state": self.seed}
-            return kind(components, **options).fit(codes)
+            options = {"max_iter": self.iterations, "reg_covar": self.least_variance, "random_state": self.seed}
+            return kind(components, covariance_type=self.covariance, **options).fit(codes)
 
         self.mixture = _best(fitted, self.components, codes, self.seed)
 
