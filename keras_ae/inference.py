@@ -7,12 +7,14 @@ model's own random state.
 
 from math import prod
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.checks import check_data
+from keras_ae.checks import check_data, checked_least
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.feeding import scaled
+from keras_ae.grids import cell_shares
 from keras_ae.likelihoods import sum_over_values
 from keras_ae.rows import Gaussian
 
@@ -34,6 +36,28 @@ class Inference:
     def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
         """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, latent_dim)."""
         return self._batched("encode", self._encode, self._checked(x), batch_size=batch_size)
+
+    def feature_maps(self, x, *, grid: int, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Return what the encoder's convolutions make of images, averaged over the cells of a grid.
+
+        Args:
+            x: images.
+            grid: cells on a side; a map of a smaller side stays as it is.
+            batch_size: samples at once.
+
+        Returns:
+            By the layer's name, from the input on, float32 arrays (n, grid, grid, channels).
+
+        Raises:
+            ValueError: an encoder without convolutions of images, a grid of less than 1.
+        """
+        checked_least("grid", grid)
+        convolutions = _convolutions(self.encoder)
+
+        def function(x):
+            return {name: _cell_means(maps, grid) for name, maps in convolutions(x, training=False).items()}
+
+        return self._batched(f"feature_maps_{grid}", function, self._checked(x), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
         """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).
@@ -310,6 +334,20 @@ class Inference:
             outputs = self.functions[name](*[_padded(array, size) for array in batch])
             pieces.append(outputs if kept == size else _map(lambda out, kept=kept: out[:kept], outputs))
         return _map(lambda *outs: np.concatenate(outs), *pieces)
+
+
+def _convolutions(encoder: keras.Model) -> keras.Model:
+    """Return a model of images to the outputs of all convolutions, by the layers' names."""
+    maps = {layer.name: layer.output for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)}
+    if not maps:
+        raise ValueError("This encoder has no convolutions of images, and so no feature maps.")
+    return keras.Model(encoder.inputs, maps)
+
+
+def _cell_means(maps, grid: int):
+    """Return the means over the cells of a grid of at most the maps' sides: (n, h, w, c) -> (n, rows, columns, c)."""
+    rows, columns = (cell_shares(min(grid, side), side) for side in maps.shape[1:3])
+    return ops.einsum("ih,nhwc,jw->nijc", rows, ops.cast(maps, "float32"), columns)
 
 
 def _check_kind(kind: str) -> None:

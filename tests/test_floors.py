@@ -17,6 +17,7 @@ FLOORS = {
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
+    "grids": 0,  # The cells of a grid over an image.
     "files": 0,  # Files that are whole or not there.
     "bounds": 0,  # Smooth bounds of log-variances.
     "means": 0,  # Running means of the terms of a loss.
