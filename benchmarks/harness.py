@@ -94,9 +94,3 @@ def shown(values: list[float]) -> str:
 def named(versions: dict[str, str]) -> str:
     """Return versions as text."""
     return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def mean_and_spread(values) -> str:
-    """Return the mean over seeds, with the standard deviation where there are several: (seeds,)."""
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.3f}{spread}"

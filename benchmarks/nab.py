@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from harness import mean_and_spread
+from harness import spread
 from pretrained import Kept
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -105,7 +105,7 @@ def table(found: dict, names: list[str], number: str) -> list[str]:
         values = np.array([[one[number] for one in numbers[name]] for name in names])
         label = f"**{method}**" if method.startswith("keras_ae") else method
         cells = " | ".join(f"{value:.3f}" for value in values.mean(axis=1))
-        rows.append((values.mean(), f"| {label} | {mean_and_spread(values.mean(axis=0))} | {cells} |"))
+        rows.append((values.mean(), f"| {label} | {spread(values.mean(axis=0))} | {cells} |"))
     return lines + [line for _, line in sorted(rows, reverse=True)]
 
 

@@ -15,7 +15,7 @@ from itertools import product
 
 import keras
 import numpy as np
-from harness import mean_and_spread
+from harness import spread
 from pretrained import TITLES, Kept
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -109,7 +109,7 @@ def table(dataset: str, found: dict) -> list[str]:
         values = np.array([[one["auroc"] for one in numbers[label]] for label in CLASSES])
         label = f"**{method}**" if method == "keras_ae" else method
         cells = " | ".join(f"{value:.3f}" for value in values.mean(axis=1))
-        rows.append((values.mean(), f"| {label} | {mean_and_spread(values.mean(axis=0))} | {cells} |"))
+        rows.append((values.mean(), f"| {label} | {spread(values.mean(axis=0))} | {cells} |"))
     for method, means in PUBLISHED.items():
         if mean := dict(zip(DATASETS, means, strict=True))[dataset]:
             rows.append((mean, f"| {method}, published | {mean:.3f} |" + " |" * len(CLASSES)))

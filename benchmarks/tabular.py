@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from harness import mean_and_spread
+from harness import spread
 from pretrained import Kept
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -136,7 +136,7 @@ def table(found: dict, sets: list[str]) -> list[str]:
         minutes = sum(one["seconds"] for each in sets for one in numbers[each]) / 60 / auroc.shape[1]
         label = f"**{method}**" if method in OURS else method
         cells = " | ".join(f"{value:.3f}" for value in auroc.mean(axis=1))
-        means = " | ".join(mean_and_spread(values.mean(axis=0)) for values in (auroc, ap))
+        means = " | ".join(spread(values.mean(axis=0)) for values in (auroc, ap))
         rows.append((auroc.mean(), f"| {label} | {means} | {cells} | {minutes:.1f} |"))
     return lines + [line for _, line in sorted(rows, reverse=True)]
 
