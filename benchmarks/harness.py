@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -89,6 +91,13 @@ def where(arguments: argparse.Namespace) -> str:
 def shown(values: list[float]) -> str:
     """Return median and spread as text."""
     return f"{statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+
+
+def spread(values: np.ndarray) -> str:
+    """Return the mean over seeds as text, and the standard deviation where there are several: (seeds,)."""
+    digits = 2 if values.mean() > 1.5 else 3
+    deviation = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{deviation}"
 
 
 def named(versions: dict[str, str]) -> str:

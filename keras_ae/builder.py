@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ae.corruptions import Corrupt
 from keras_ae.latents import Code, LogVariance, Sampling
-from keras_ae.learned_priors import MixtureOfGaussians, StandardNormal
+from keras_ae.learned_priors import MIXTURES, StandardNormal
 from keras_ae.likelihoods import likelihood_layer
 from keras_ae.rows import (
     Activation,
@@ -255,7 +255,8 @@ def _prior_layer(latent: Gaussian, seeds: np.random.Generator, draw: bool) -> ke
     if latent.prior is None:
         return StandardNormal(**options)
     seed = int(seeds.integers(2**31))
-    return MixtureOfGaussians(latent.prior.components, latent.latent_dim, seed, draw=draw, **options)
+    kind = MIXTURES[latent.prior.covariance]
+    return kind(latent.prior.components, latent.latent_dim, seed, draw=draw, **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

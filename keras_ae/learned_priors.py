@@ -1,6 +1,7 @@
 """Priors p(z) that belong to a model: the standard normal, and those whose weights are learned along with it."""
 
 import math
+from abc import abstractmethod
 
 import keras
 import numpy as np
@@ -9,7 +10,8 @@ from keras import ops
 from keras_ae.bounds import bounded, unbounded
 from keras_ae.divergences import gaussian_entropy, gaussian_kl, gaussian_log_density
 
-# Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1.
+# Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1, and so do the
+# conditional deviations of full covariances.
 COMPONENT_LIMIT = 4.0
 
 
@@ -29,30 +31,30 @@ class StandardNormal(keras.layers.Layer):
         return rng.standard_normal((n, latent_dim), dtype="float32")
 
 
-class MixtureOfGaussians(keras.layers.Layer):
-    """A mixture of diagonal Gaussians whose means, variances and weights are learned (Tomczak & Welling 2018).
+class Mixture(keras.layers.Layer):
+    """Base of the mixtures of Gaussians whose means, shapes and weights are learned (Tomczak & Welling 2018).
 
-    It starts near N(0, I), with half of the variance between the means of its components; without `draw` its means
-    start at 0, for weights that are loaded next.
+    They start near N(0, I), with half of the variance between the means of the components.
+
+    Args:
+        components: number of Gaussians.
+        latent_dim: dimensions of z.
+        seed: fixes where the means start.
+        draw: False starts the means at 0, for weights that are loaded next.
     """
 
     def __init__(self, components: int, latent_dim: int, seed: int | None = None, *, draw: bool = True, **kwargs):
         super().__init__(**kwargs)
         means = keras.initializers.RandomNormal(stddev=math.sqrt(0.5), seed=seed) if draw else "zeros"
-        spread = keras.initializers.Constant(unbounded(math.log(0.5), COMPONENT_LIMIT))
         self.means = self.add_weight(shape=(components, latent_dim), initializer=means, name="means")
-        self.log_vars = self.add_weight(shape=(components, latent_dim), initializer=spread, name="log_vars")
+        self._add_shape(components, latent_dim)
         self.logits = self.add_weight(shape=(components,), initializer="zeros", name="logits")
         self.built = True
 
     def log_density(self, z):
         """log p(z) in nats: (..., latent_dim) -> (...,)."""
-        log_vars = bounded(ops.convert_to_tensor(self.log_vars), COMPONENT_LIMIT)
-        means, precision = ops.convert_to_tensor(self.means), ops.exp(-log_vars)
-        # The square is written out, so that matrix products do the work: (..., latent_dim) -> (..., components).
-        distance = ops.matmul(ops.square(z), ops.transpose(precision))
-        distance -= 2 * ops.matmul(z, ops.transpose(means * precision))
-        of_component = ops.sum(ops.square(means) * precision + log_vars + math.log(2 * math.pi), axis=-1)
+        distance, log_determinant = self._distance_and_log_determinant(z)
+        of_component = log_determinant + z.shape[-1] * math.log(2 * math.pi)
         return ops.logsumexp(ops.log_softmax(self.logits) - 0.5 * (distance + of_component), axis=-1)
 
     def kl(self, z_mean, z_log_var, z):
@@ -68,6 +70,103 @@ class MixtureOfGaussians(keras.layers.Layer):
         logits = np.asarray(ops.convert_to_numpy(self.logits), dtype="float64")
         weights = np.exp(logits - logits.max())
         chosen = rng.choice(len(weights), size=n, p=weights / weights.sum())
-        log_vars = COMPONENT_LIMIT * np.tanh(ops.convert_to_numpy(self.log_vars)[chosen] / COMPONENT_LIMIT)
         noise = rng.standard_normal((n, latent_dim), dtype="float32")
-        return ops.convert_to_numpy(self.means)[chosen] + np.exp(0.5 * log_vars) * noise
+        return ops.convert_to_numpy(self.means)[chosen] + self._shaped(noise, chosen)
+
+    @abstractmethod
+    def _add_shape(self, components: int, latent_dim: int) -> None:
+        """Add the weights that hold the covariances."""
+
+    @abstractmethod
+    def _distance_and_log_determinant(self, z):
+        """Return squared Mahalanobis distances, (..., components), and log-determinants of covariances."""
+
+    @abstractmethod
+    def _shaped(self, noise: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Give standard normal noise, (n, latent_dim), the covariances of the chosen components, (n,)."""
+
+
+class DiagonalMixture(Mixture):
+    """A mixture of Gaussians with variances alone."""
+
+    def _add_shape(self, components, latent_dim):
+        spread = keras.initializers.Constant(unbounded(math.log(0.5), COMPONENT_LIMIT))
+        self.log_vars = self.add_weight(shape=(components, latent_dim), initializer=spread, name="log_vars")
+
+    def _distance_and_log_determinant(self, z):
+        log_vars = bounded(ops.convert_to_tensor(self.log_vars), COMPONENT_LIMIT)
+        means, precision = ops.convert_to_tensor(self.means), ops.exp(-log_vars)
+        # The square is written out, so that matrix products do the work: (..., latent_dim) -> (..., components).
+        distance = ops.matmul(ops.square(z), ops.transpose(precision))
+        distance -= 2 * ops.matmul(z, ops.transpose(means * precision))
+        return distance + ops.sum(ops.square(means) * precision, axis=-1), ops.sum(log_vars, axis=-1)
+
+    def _shaped(self, noise, chosen):
+        log_vars = COMPONENT_LIMIT * np.tanh(ops.convert_to_numpy(self.log_vars)[chosen] / COMPONENT_LIMIT)
+        return np.exp(0.5 * log_vars) * noise
+
+
+class FullMixture(Mixture):
+    """A mixture of Gaussians with full covariances, each held as the triangle P of its precision P P^T.
+
+    P is upper triangular: `log_scales` are the logarithms of its diagonal before they are bounded, `couplings` what
+    stands above it, row by row.
+    """
+
+    def _add_shape(self, components, latent_dim):
+        scale = keras.initializers.Constant(unbounded(0.5 * math.log(2), COMPONENT_LIMIT))
+        self.log_scales = self.add_weight(shape=(components, latent_dim), initializer=scale, name="log_scales")
+        above = latent_dim * (latent_dim - 1) // 2
+        self.couplings = self.add_weight(shape=(components, above), initializer="zeros", name="couplings")
+        # Where each entry of P stands in a row of `couplings`; what is not above the diagonal, in the 0 after it.
+        places = np.full((latent_dim, latent_dim), above, dtype="int32")
+        places[np.triu_indices(latent_dim, 1)] = np.arange(above)
+        self.places = places
+
+    def set_mixture(self, weights: np.ndarray, means: np.ndarray, triangles: np.ndarray) -> None:
+        """Take a mixture whose precisions are P P^T.
+
+        Args:
+            weights: of the components, (components,).
+            means: (components, latent_dim).
+            triangles: P, upper triangular with a positive diagonal, (components, latent_dim, latent_dim).
+
+        Raises:
+            ValueError: a conditional deviation, 1 / P_ii, outside (0.02, 50).
+        """
+        log_scales = np.log(np.diagonal(triangles, axis1=1, axis2=2))
+        if np.abs(log_scales).max() >= 0.98 * COMPONENT_LIMIT:
+            raise ValueError(
+                "A component is narrower than 0.02 or wider than 50 in some direction, given those before it: "
+                f"{np.exp(-log_scales.max()):.2g} to {np.exp(-log_scales.min()):.2g}. Fit fewer components, or codes "
+                "of another scale."
+            )
+        self.means.assign(means)
+        self.log_scales.assign(COMPONENT_LIMIT * np.arctanh(log_scales / COMPONENT_LIMIT))
+        self.couplings.assign(triangles[:, self.places < self.couplings.shape[1]])
+        self.logits.assign(np.log(np.maximum(weights, np.finfo("float32").tiny)))
+
+    def _distance_and_log_determinant(self, z):
+        components, dim = self.means.shape
+        log_scales = bounded(ops.convert_to_tensor(self.log_scales), COMPONENT_LIMIT)
+        padded = ops.pad(ops.convert_to_tensor(self.couplings), ((0, 0), (0, 1)))
+        above = ops.reshape(ops.take(padded, self.places.ravel(), axis=1), (components, dim, dim))
+        triangles = above + ops.expand_dims(ops.exp(log_scales), 1) * ops.eye(dim)
+        offsets = ops.matmul(ops.expand_dims(self.means, 1), triangles)[:, 0]
+        # One matrix product for all components: (..., dim) -> (..., components * dim).
+        side_by_side = ops.reshape(ops.transpose(triangles, (1, 0, 2)), (dim, components * dim))
+        whitened = ops.reshape(ops.matmul(z, side_by_side), (*ops.shape(z)[:-1], components, dim)) - offsets
+        return ops.sum(ops.square(whitened), axis=-1), -2 * ops.sum(log_scales, axis=-1)
+
+    def _shaped(self, noise, chosen):
+        log_scales = COMPONENT_LIMIT * np.tanh(ops.convert_to_numpy(self.log_scales) / COMPONENT_LIMIT)
+        padded = np.pad(ops.convert_to_numpy(self.couplings), ((0, 0), (0, 1)))
+        shaped = np.empty_like(noise)
+        for component in np.unique(chosen):
+            rows = chosen == component
+            triangle = padded[component][self.places] + np.diag(np.exp(log_scales[component]))
+            shaped[rows] = np.linalg.solve(triangle.T, noise[rows].T).T
+        return shaped
+
+
+MIXTURES = {"diag": DiagonalMixture, "full": FullMixture}

@@ -38,6 +38,7 @@ from keras_ae import (
     cli,
     evaluation,
     pretrained,
+    priors,
     runs,
 )
 from keras_ae.models.encoders import conv_encoder
@@ -147,11 +148,12 @@ def speech_denoising_spec(shape, corruption, *, filters=64) -> Spec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A spec and what fixes its training."""
+    """A spec and what fixes its training; `mixture` Gaussians with full covariances replace the prior after it."""
 
     spec: Spec
     epochs: int
     settings: dict = field(default_factory=dict)
+    mixture: int | None = None
 
 
 CALIBRATED = Normal("global", sigma=0.1)
@@ -206,6 +208,7 @@ RECIPES = {
         ),
         12,
         STEADY | HALF,
+        mixture=50,
     ),
     "conv_vae/spoken_digit": Recipe(
         Spec(
@@ -239,7 +242,18 @@ LIMITS = {
 }
 
 
-def pack(run: runs.Run, shelf: Path) -> Card:
+def trained(run: runs.Run, data: keras_ae.datasets.Dataset, mixture: int | None) -> keras_ae.Autoencoder:
+    """Return the best model of a run, in float32, with its prior fitted anew where the recipe says so."""
+    model = keras_ae.build(run.spec, seed=run.settings.seed, dtype="float32")
+    model.set_weights(run.load_model().get_weights())
+    if mixture is None:
+        return model
+    count = 1 if run.settings.smoke else mixture
+    codes = priors.GaussianMixture(count, iterations=40, seed=run.settings.seed)
+    return codes.fit(model, data.train.head(len(data.train))[0]).into_model()
+
+
+def pack(run: runs.Run, shelf: Path, *, mixture: int | None = None) -> Card:
     """Write the folder of a run's weights, its card with the test numbers of the packed weights, and pictures.
 
     Of a model of speech, ten test recordings go to `wavs/` of the run: clean, noisy and denoised.
@@ -247,8 +261,7 @@ def pack(run: runs.Run, shelf: Path) -> Card:
     data, settings, facts = run.settings.load_data(), run.settings, run.facts()
     backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     folder = shelf / f"{settings.model}-{data.name}"
-    model = keras_ae.build(run.spec, seed=settings.seed, dtype="float32")
-    model.set_weights(run.load_model().get_weights())
+    model = trained(run, data, mixture)
     pretrained.pack(model, folder, check=data.validation.head(min(256, len(data.validation)))[0])
     packed = keras_ae.build(Spec.from_json((folder / "spec.json").read_text()), seed=settings.seed)
     packed.load_weights(folder / "model.weights.h5")
@@ -300,7 +313,7 @@ def main(
     settings = runs.Settings(model, dataset, **few, **recipe.settings)
     folder = out or Path("runs/pretrain") / f"{model}-{dataset}"
     cli.run_and_report(settings, folder, resume=resume, spec=recipe.spec, test=False)
-    print(pack(runs.Run.open(folder), shelf))
+    print(pack(runs.Run.open(folder), shelf, mixture=recipe.mixture))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def classifier():
 
 def test_the_catalogue_has_the_hash_of_every_file_and_all_are_small():
     catalogue = json.loads((classifiers.ROOT / "catalogue.json").read_text())
-    assert list(catalogue) == classifiers.list_classifiers() == ["mnist"]
-    folder = classifiers.ROOT / "mnist"
-    assert {path.name: digest(path.read_bytes()) for path in folder.iterdir()} == catalogue["mnist"]
+    assert list(catalogue) == classifiers.list_classifiers() == ["fashion_mnist", "mnist", "spoken_digit"]
+    for name, digests in catalogue.items():
+        assert {path.name: digest(path.read_bytes()) for path in (classifiers.ROOT / name).iterdir()} == digests
     assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
 
 
@@ -84,7 +84,7 @@ def test_pictures_that_it_cannot_take_are_refused(classifier, x, message):
 
 
 def test_what_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match=r"no classifier of 'letters'\. There are mnist"):
+    with pytest.raises(ValueError, match=r"no classifier of 'letters'\. There are fashion_mnist, mnist, "):
         classifiers.load("letters")
     with pytest.raises(ValueError, match="sides of at least 16"):
         classifiers.lenet((8, 8, 1))

@@ -304,3 +304,23 @@ def test_a_missing_package_is_named_with_its_extra(model, monkeypatch):
     for prior in (priors.GaussianMixture(1), priors.KernelDensity(0.1)):
         with pytest.raises(ImportError, match=r"needs scikit-learn.*pip install 'keras-ae\[sklearn\]'"):
             prior.fit(model, X[:10])
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_a_mixture_becomes_the_models_own_prior(covariance):
+    model, x = identity(Gaussian(DIM)), two_clusters(2000)
+    prior = priors.GaussianMixture(3, covariance=covariance).fit(model, x)
+    own = prior.into_model()
+    assert str(own.spec.latent.prior) == "MixturePrior(3, covariance='full')"
+    density = ops.convert_to_numpy(own.prior.log_density(x[:50]))
+    np.testing.assert_allclose(density, prior.log_density(x[:50]), atol=1e-4)
+    samples, fitted = own.sample(4000, seed=0), prior.sample(4000, seed=0)
+    np.testing.assert_allclose(samples.mean(axis=0), fitted.mean(axis=0), atol=0.1 * fitted.std(axis=0).max())
+    np.testing.assert_array_equal(own.reconstruct(x[:5]), model.reconstruct(x[:5]))
+    assert own.score_samples(x).mean() > model.score_samples(x).mean() + 5
+
+
+def test_a_plain_autoencoder_takes_no_prior_in():
+    prior = priors.GaussianMixture(2).fit(identity(), two_clusters(100))
+    with pytest.raises(ValueError, match="needs a variational model, not 'ae'"):
+        prior.into_model()

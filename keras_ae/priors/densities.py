@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from keras_ae.autoencoder import Autoencoder
+from keras_ae.checks import checked_least
 from keras_ae.extras import optional
 from keras_ae.priors.base import Prior, held_back
+from keras_ae.registry import build
+from keras_ae.rows import MixturePrior
 
 COMPONENTS = (1, 5, 10, 20, 50)
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -42,14 +47,23 @@ class GaussianMixture(Prior):
         components: number of Gaussians, or several, of which the one is taken that gives a held-back tenth of the codes
             the greatest mean log-density; it is then fitted to all of them.
         covariance: "full", "tied", "diag" or "spherical".
+        iterations: of EM, at most; scikit-learn warns where it has not converged by then.
         seed: fixes the fit.
 
     Raises:
-        ValueError: components that are no whole numbers of at least 1, or an unknown covariance.
+        ValueError: components that are no whole numbers of at least 1, an unknown covariance, iterations below 1.
     """
 
-    def __init__(self, components: int | Sequence[int] = COMPONENTS, *, covariance: str = "full", seed: int = 0):
+    def __init__(
+        self,
+        components: int | Sequence[int] = COMPONENTS,
+        *,
+        covariance: str = "full",
+        iterations: int = 300,
+        seed: int = 0,
+    ):
         super().__init__(seed=seed)
+        self.iterations = checked_least("iterations", iterations)
         if covariance not in COVARIANCES:
             raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}, got {covariance!r}.")
         self.components, self.covariance = _positive("components", components, whole=True), covariance
@@ -59,7 +73,7 @@ class GaussianMixture(Prior):
         kind = optional("sklearn.mixture", "scikit-learn", "sklearn").GaussianMixture
 
         def fitted(components: int, codes: np.ndarray):
-            options = {"covariance_type": self.covariance, "max_iter": 300, "random_state": self.seed}
+            options = {"covariance_type": self.covariance, "max_iter": self.iterations, "random_state": self.seed}
             return kind(components, **options).fit(codes)
 
         self.mixture = _best(fitted, self.components, codes, self.seed)
@@ -71,6 +85,39 @@ class GaussianMixture(Prior):
 
     def _log_density(self, codes):
         return self.mixture.score_samples(codes)
+
+    def into_model(self) -> Autoencoder:
+        """Return a copy of the model, which must be variational, whose learned prior is this mixture.
+
+        Its samples, ELBO and `log_likelihood` are by the mixture, it trains on from there, and it is saved as any
+        other: `MixturePrior(components, covariance="full")` stands in its spec.
+
+        Raises:
+            RuntimeError: `fit` was not called.
+            ValueError: the model has no posterior, or a component is too narrow or too wide for `FullMixture`.
+        """
+        self._check_fitted()
+        if not self.model.is_variational:
+            raise ValueError(
+                f"into_model needs a variational model, not {self.model.spec.model!r}: sample(n) is for it."
+            )
+        latent = self.model.spec.latent
+        prior = MixturePrior(len(self.mixture.weights_), covariance="full")
+        model = build(replace(self.model.spec, latent=replace(latent, prior=prior)), seed=self.seed)
+        for part in ("encoder", "decoder", "likelihood"):
+            getattr(model, part).set_weights(getattr(self.model, part).get_weights())
+        triangles = self._triangles() / self.scale[:, None]
+        model.prior.set_mixture(self.mixture.weights_, self.mixture.means_ * self.scale + self.mean, triangles)
+        return model
+
+    def _triangles(self) -> np.ndarray:
+        """Return the triangles P of the precisions P P^T in the units of `_fit`: (components, dim, dim)."""
+        means, found = self.mixture.means_, self.mixture.precisions_cholesky_
+        if self.covariance == "spherical":
+            found = np.broadcast_to(found[:, None], means.shape)
+        if found.ndim == 2 and self.covariance != "tied":
+            found = found[:, :, None] * np.eye(means.shape[1])
+        return np.broadcast_to(found, (*means.shape, means.shape[1]))
 
 
 class KernelDensity(Prior):

@@ -128,20 +128,26 @@ class Prior(Row, abstract=True):
 
 @dataclass(frozen=True)
 class MixturePrior(Prior):
-    """A learned mixture of diagonal Gaussians, the "MoG" prior of Tomczak & Welling 2018.
+    """A learned mixture of Gaussians, the "MoG" prior of Tomczak & Welling 2018.
 
     Args:
         components: number of Gaussians.
+        covariance: "diag", variances alone, or "full", which takes `latent_dim` / 2 times the weights and, for as many
+            components, time. `keras_ae.priors.GaussianMixture.into_model` fits a full one by EM.
     """
 
     components: int = 500
+    covariance: str = "diag"
 
     def __post_init__(self):
         checked_count("MixturePrior", "components", self.components)
+        if self.covariance not in ("diag", "full"):
+            raise SpecError(f'MixturePrior: covariance must be "diag" or "full", got {self.covariance!r}.')
 
     def parameters(self, latent_dim: int) -> int:
-        """Return the means, variances and weights of the components."""
-        return self.components * (2 * latent_dim + 1)
+        """Return the means, covariances and weights of the components."""
+        shape = latent_dim if self.covariance == "diag" else latent_dim * (latent_dim + 1) // 2
+        return self.components * (latent_dim + shape + 1)
 
 
 @dataclass(frozen=True)
