@@ -120,7 +120,7 @@ def table(dataset: str, found: dict) -> list[str]:
 def section(kept: Kept, seeds: list[int]) -> list[str]:
     """Measure what is not kept and return a table for each data set as Markdown."""
     found = {dataset: {method: {label: [] for label in CLASSES} for method in METHODS} for dataset in DATASETS}
-    for seed, dataset, method, label in product(seeds, DATASETS, METHODS, CLASSES):
+    for seed, method, dataset, label in product(seeds, METHODS, DATASETS, CLASSES):
         key = f"one_class/{dataset}/{label}/{method}/{seed}"
         found[dataset][method][label].append(kept.get(key, measure, method, dataset, label, seed))
     lines = [

@@ -30,7 +30,7 @@ from sklearn.svm import OneClassSVM
 from keras_ae.estimators import AutoencoderOutlierDetector
 
 REGIMES = ("clean", "contaminated")
-OURS = {"keras_ae": {}, "keras_ae, ensemble": {"score": "ensemble"}, "keras_ae, error": {"score": "reconstruction"}}
+OURS = {"keras_ae": {}, "keras_ae, error": {"score": "reconstruction"}}
 
 
 def split(path: Path, regime: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +71,8 @@ def forest(train: np.ndarray, test: np.ndarray, regime: str, seed: int) -> np.nd
 
 
 def support(train: np.ndarray, test: np.ndarray, regime: str, seed: int) -> np.ndarray:
-    """Return the score of scikit-learn's one-class SVM."""
+    """Return the score of scikit-learn's one-class SVM on at most 10,000 rows: its time is quadratic in them."""
+    train = np.random.default_rng(seed).permutation(train)[:10_000]
     return -OneClassSVM().fit(train).score_samples(test)
 
 

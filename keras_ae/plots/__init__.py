@@ -1,4 +1,4 @@
-"""Arrays in, Matplotlib figures out: reconstructions, samples, latent spaces, learning curves.
+"""Arrays in, Matplotlib figures out: reconstructions, samples, latent spaces, learning curves, heat maps.
 
 Every function returns a `Picture`, a Matplotlib `Figure` made without pyplot: it works without a screen, leaves no
 figure open behind it, and a notebook shows it when it is the last value of a cell (`display(picture)` elsewhere).
@@ -16,6 +16,7 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 | (values,) | steps, one a value |
 """
 
+from keras_ae.plots.anomalies import contribution_bars, heat_maps, series_scores
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
 from keras_ae.plots.galleries import interpolations, latent_grid, reconstructions, samples
@@ -26,6 +27,8 @@ __all__ = [
     "Picture",
     "Plane",
     "animate",
+    "contribution_bars",
+    "heat_maps",
     "history",
     "interpolations",
     "latent_grid",
@@ -34,5 +37,6 @@ __all__ = [
     "reconstructions",
     "samples",
     "save",
+    "series_scores",
     "value_range",
 ]
