@@ -230,3 +230,17 @@ def test_pyod_combines_its_scores(detector):
     scores = standardizer(np.column_stack([one.decision_function(x) for one in fitted]))
     for combine in (combination.average, combination.maximization):
         assert roc_auc_score([0] * 300 + [1] * 20, combine(scores)) > 0.95
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pyods_suod_takes_the_detector(capsys):
+    """The warnings, and what is printed, are those of SUOD and combo."""
+    pytest.importorskip("suod", reason="SUOD is not installed")
+    suod = pytest.importorskip("pyod.models.suod", reason="PyOD is not installed")
+    from pyod.models.knn import KNN
+
+    from keras_ae.estimators.pyod import AutoencoderPyOD
+
+    options = {"bps_flag": False, "rp_flag_global": False, "approx_flag_global": False, "n_jobs": 1}
+    both = suod.SUOD([AutoencoderPyOD(DETECTOR), KNN()], combination="average", verbose=False, **options).fit(X)
+    assert roc_auc_score([0] * 300 + [1] * 20, both.decision_function(np.concatenate([X, STRANGE]))) > 0.95
