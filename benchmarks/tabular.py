@@ -151,8 +151,8 @@ def section(kept: Kept, folder: Path, seeds: list[int]) -> list[str]:
         "## Tables",
         "",
         "AUROC of each set, mean over the seeds; means over the sets with the standard deviation over seeds; minutes "
-        f"to fit and score all sets once. PyOD's networks, of their defaults, and OCSVM are trained on at most {MOST:,} rows, "
-        f"PyOD's by seed {seeds[0]} alone.",
+        "to fit and score all sets once. OCSVM and PyOD's networks, of their defaults, are trained on at most "
+        f"{MOST:,} rows, PyOD's by seed {seeds[0]} alone.",
     ]
     for regime in REGIMES:
         found = {
