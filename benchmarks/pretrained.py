@@ -112,12 +112,16 @@ class Kept:
         self.path, self.fresh = path, fresh
         self.made: set[str] = set()
 
+    def read(self) -> dict[str, dict]:
+        """Return all that the file has."""
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
     def get(self, key: str, measure, *arguments) -> dict:
         """Return what the file has under `key`, or `measure(*arguments)`, which it then has."""
-        numbers = json.loads(self.path.read_text()) if self.path.exists() else {}
+        numbers = self.read()
         if key not in numbers or (self.fresh and key not in self.made):
             measured = measure(*arguments)
-            numbers = json.loads(self.path.read_text()) if self.path.exists() else {}
+            numbers = self.read()
             # Through float: NumPy's numbers are none that JSON knows.
             numbers[key] = {name: round(float(v), 8) if np.isscalar(v) else v for name, v in measured.items()}
             with replacing(self.path) as temporary:

@@ -22,10 +22,31 @@ def encoder_to(encoder: keras.Model, layer: str | None = None, grid: int | None 
         if len(shape) < 2 or not 1 <= grid <= min(shape[:-1]):
             place = f"layer {layer!r}" if layer else "the code"
             raise ValueError(f"grid={grid} must be from 1 to the sides of a map, and {place} has shape {shape}.")
-        for axis, side in enumerate(shape[:-1], start=1):
-            averages = _averages(side, grid).astype(keras.backend.standardize_dtype(features.dtype))
-            features = ops.moveaxis(ops.matmul(ops.moveaxis(features, axis, -1), averages), -1, axis)
+        features = averaged(features, (grid,) * (len(shape) - 1))
     return keras.Model(encoder.input, ops.reshape(features, (-1, int(np.prod(features.shape[1:])))), name="encoder")
+
+
+def convolutions(encoder: keras.Model) -> keras.Model:
+    """Return a model of images to the outputs of all convolutions, by the layers' names.
+
+    Raises:
+        ValueError: an encoder without convolutions of images.
+    """
+    maps = {layer.name: layer.output for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)}
+    if not maps:
+        raise ValueError("This encoder has no convolutions of images, and so no feature maps.")
+    return keras.Model(encoder.inputs, maps)
+
+
+def averaged(maps, grid: tuple[int, ...]):
+    """Return means over so many regions of each side, which share places where they do not divide it: (n, *sides, c).
+
+    `keras.ops.adaptive_average_pool` of Keras 3.15 is meant for this, and fails for a single region.
+    """
+    for axis, regions in enumerate(grid, start=1):
+        averages = _averages(maps.shape[axis], regions).astype(keras.backend.standardize_dtype(maps.dtype))
+        maps = ops.moveaxis(ops.matmul(ops.moveaxis(maps, axis, -1), averages), -1, axis)
+    return maps
 
 
 def _code(encoder: keras.Model):
@@ -41,10 +62,7 @@ def _output(encoder: keras.Model, layer: str):
 
 
 def _averages(side: int, regions: int) -> np.ndarray:
-    """Return the matrix that averages over regions of a side: (side, regions).
-
-    Where they do not divide it, neighbouring regions share a place.
-    """
+    """Return the matrix that averages over regions of a side: (side, regions)."""
     matrix = np.zeros((side, regions))
     for region in range(regions):
         start, stop = region * side // regions, -(-(region + 1) * side // regions)

@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 from keras import ops
 
-from keras_ae.activations import encoder_to
-from keras_ae.checks import check_data
+from keras_ae.activations import averaged, convolutions, encoder_to
+from keras_ae.checks import check_data, checked_least
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.feeding import scaled
 from keras_ae.likelihoods import sum_over_values
@@ -53,6 +53,31 @@ class Inference:
         trunk = encoder_to(self.encoder, layer, grid)
         function = partial(trunk, training=False)
         return self._batched(f"features {layer} {grid}", function, self._checked(x), batch_size=batch_size)
+
+    def feature_maps(self, x, *, grid: int, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Return what the encoder's convolutions make of images, averaged over a grid as `features` does.
+
+        Args:
+            x: images.
+            grid: regions on a side, at most those that the map has.
+            batch_size: samples at once.
+
+        Returns:
+            By the layer's name, from the input on, float32 arrays (n, grid, grid, channels).
+
+        Raises:
+            ValueError: an encoder without convolutions of images, a grid of less than 1.
+        """
+        checked_least("grid", grid)
+        trunk = convolutions(self.encoder)
+
+        def function(x):
+            maps = {name: ops.cast(each, "float32") for name, each in trunk(x, training=False).items()}
+            return {
+                name: averaged(each, tuple(min(grid, side) for side in each.shape[1:-1])) for name, each in maps.items()
+            }
+
+        return self._batched(f"feature_maps_{grid}", function, self._checked(x), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
         """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).

@@ -41,6 +41,13 @@ def test_the_detector_finds_what_was_planted(detector):
     assert (detector.contributions(STRANGE).argmax(axis=1) == 1).mean() > 0.8
 
 
+def test_contributions_name_each_planted_column(detector):
+    for column in range(5):
+        planted = X[:10].copy()
+        planted[:, column] += 8 * X[:, column].std()
+        assert (detector.contributions(planted).argmax(axis=1) == column).mean() >= 0.8
+
+
 def test_the_threshold_is_the_contamination_quantile(detector):
     assert (detector.predict(X) == -1).sum() == 15
     np.testing.assert_allclose(detector.decision_function(X), detector.score_samples(X) - detector.offset_)
@@ -150,6 +157,14 @@ def test_constant_columns_are_taken():
     assert (detector.score_samples(moved) < detector.score_samples(constant[:20])).mean() > 0.8
 
 
+def test_a_table_of_constants_is_taken():
+    """All columns constant: every row is alike, and another row is strange."""
+    detector = clone(DETECTOR).fit(np.full((40, 3), 7.0))
+    scores = detector.score_samples(np.array([[7.0, 7, 7], [7, 9, 7]]))
+    assert np.isfinite(scores).all()
+    assert scores[1] < scores[0]
+
+
 def test_rows_of_other_columns_are_refused(detector, transformer):
     for method in (detector.predict, detector.contributions, transformer.transform):
         with pytest.raises(ValueError, match=r"X has 4 features, but Autoencoder.* is expecting 5"):
@@ -161,6 +176,11 @@ def test_bad_input_is_refused_before_training():
         DETECTOR.fit(X[:1])
     with pytest.raises(ValueError, match="Input X contains NaN"):
         DETECTOR.fit(np.c_[X, np.full(300, np.nan)])
+    for estimator in (AutoencoderTransformer(), Denoiser()):
+        with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
+            estimator.fit(X[:1])
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            estimator.fit(np.where(np.arange(5) == 2, np.nan, X))
     with pytest.raises(ValueError, match="Input X contains infinity"):
         DETECTOR.fit(np.c_[X, np.full(300, np.inf)])
     for contamination in (0, 0.6, "auto", None):
@@ -210,3 +230,17 @@ def test_pyod_combines_its_scores(detector):
     scores = standardizer(np.column_stack([one.decision_function(x) for one in fitted]))
     for combine in (combination.average, combination.maximization):
         assert roc_auc_score([0] * 300 + [1] * 20, combine(scores)) > 0.95
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pyods_suod_takes_the_detector(capsys):
+    """The warnings, and what is printed, are those of SUOD and combo."""
+    pytest.importorskip("suod", reason="SUOD is not installed")
+    suod = pytest.importorskip("pyod.models.suod", reason="PyOD is not installed")
+    from pyod.models.knn import KNN
+
+    from keras_ae.estimators.pyod import AutoencoderPyOD
+
+    options = {"bps_flag": False, "rp_flag_global": False, "approx_flag_global": False, "n_jobs": 1}
+    both = suod.SUOD([AutoencoderPyOD(DETECTOR), KNN()], combination="average", verbose=False, **options).fit(X)
+    assert roc_auc_score([0] * 300 + [1] * 20, both.decision_function(np.concatenate([X, STRANGE]))) > 0.95

@@ -10,6 +10,7 @@ from keras_ae.anomaly.base import Score
 from keras_ae.anomaly.bounds import NegativeELBO, NegativeLogLikelihood
 from keras_ae.anomaly.codes import LatentKNN, LatentMahalanobis
 from keras_ae.anomaly.ensemble import SCORES, RankEnsemble, score_named
+from keras_ae.anomaly.features import FeatureKNN, contrast_normalised
 from keras_ae.anomaly.residuals import ReconstructionError, WhitenedResidual
 from keras_ae.anomaly.series import score_of_times, windows
 from keras_ae.anomaly.thresholds import best_f1_threshold, pot_threshold, quantile_threshold
@@ -17,6 +18,7 @@ from keras_ae.anomaly.trimming import fit_trimmed
 
 __all__ = [
     "SCORES",
+    "FeatureKNN",
     "LatentKNN",
     "LatentMahalanobis",
     "NegativeELBO",
@@ -26,6 +28,7 @@ __all__ = [
     "Score",
     "WhitenedResidual",
     "best_f1_threshold",
+    "contrast_normalised",
     "fit_trimmed",
     "pot_threshold",
     "quantile_threshold",

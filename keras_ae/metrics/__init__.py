@@ -17,6 +17,7 @@ from keras_ae.metrics.latents import (
     posterior_collapse,
 )
 from keras_ae.metrics.likelihood import bits_per_dim
+from keras_ae.metrics.ranges import range_auc_pr, vus_pr
 from keras_ae.metrics.reconstruction import explained_variance, mean_absolute_error, mean_squared_error, psnr
 from keras_ae.metrics.structure import ssim
 
@@ -36,5 +37,7 @@ __all__ = [
     "nearest_training_distance",
     "posterior_collapse",
     "psnr",
+    "range_auc_pr",
     "ssim",
+    "vus_pr",
 ]

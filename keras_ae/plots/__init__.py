@@ -1,4 +1,4 @@
-"""Arrays in, Matplotlib figures out: reconstructions, samples, spectrograms, latent spaces, learning curves.
+"""Arrays in, Matplotlib figures out: reconstructions, samples, spectrograms, latent spaces, curves, heat maps.
 
 Every function returns a `Picture`, a Matplotlib `Figure` made without pyplot: it works without a screen, leaves no
 figure open behind it, and a notebook shows it when it is the last value of a cell (`display(picture)` elsewhere).
@@ -16,6 +16,7 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 | (values,) | steps, one a value |
 """
 
+from keras_ae.plots.anomalies import contribution_bars, heat_maps, series_scores
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
 from keras_ae.plots.galleries import compared, interpolations, latent_grid, reconstructions, samples
@@ -30,6 +31,8 @@ __all__ = [
     "Plane",
     "animate",
     "compared",
+    "contribution_bars",
+    "heat_maps",
     "history",
     "interpolations",
     "label_curves",
@@ -40,6 +43,7 @@ __all__ = [
     "reconstructions",
     "samples",
     "save",
+    "series_scores",
     "spectrograms",
     "value_range",
 ]
