@@ -48,7 +48,7 @@ def of_seed(arguments, seed: int) -> dict:
                 estimate = method(noisy)
                 measures = (audio.si_sdr, audio.stoi, audio.pesq)
                 found[title][kind][str(level)] = [float(measure(clean, estimate).mean()) for measure in measures]
-    return found | {"speaker": name}
+    return found | {"speaker": [name]}
 
 
 def section(arguments, kept) -> tuple[list[str], float]:
@@ -62,7 +62,7 @@ def section(arguments, kept) -> tuple[list[str], float]:
         }
         columns = [f"{level} dB" for level in LEVELS]
         lines += ["", f"### {kind.capitalize()} noise", "", *table("method", columns, cells)]
-    speakers = ", ".join(one["speaker"] for one in numbers)
+    speakers = ", ".join(one["speaker"][0] for one in numbers)
     lines = [
         "## Speech",
         "",

@@ -1,13 +1,14 @@
 """The recipe of denoising: who is left out, and that it runs."""
 
 import importlib.util
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_audio import VOICES
 
-from keras_ae import audio
+from keras_ae import audio, denoising_spec
 from keras_ae.datasets.parts import Part
 from keras_ae.datasets.speech import SpeechStore
 
@@ -43,7 +44,8 @@ def test_nothing_of_the_speaker_who_is_left_out_is_trained_on(recipe, data, seed
     assert len(own) == 1 and len(others) == 2  # Eight of each, and ten would be joined.
 
 
-def test_images_are_denoised_in_a_run_folder(recipe, tmp_path, capsys):
+def test_images_are_denoised_in_a_run_folder(recipe, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recipe, "denoising_spec", partial(denoising_spec, widths=(2,)))
     recipe.images(seed=0, out=tmp_path / "run", smoke=True)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines if "PSNR" in line] == list(recipe.KINDS)
@@ -56,7 +58,7 @@ def test_speech_is_written_to_files_that_can_be_heard(recipe, tmp_path, capsys, 
     part, empty = Part(store, np.arange(16), name="train"), Part(store, np.arange(0), name="test")
     made = SimpleNamespace(train=part, validation=empty, test=empty)
     monkeypatch.setattr(recipe.keras_ae.datasets, "load", lambda name: made)
-    monkeypatch.setattr(audio, "mask_spec", lambda: recipe.denoising_spec(audio.masks.MASK_SHAPE, widths=(2,)))
+    monkeypatch.setattr(audio, "mask_spec", partial(audio.mask_spec, widths=(2,)))
     recipe.speech(seed=1, out=tmp_path, smoke=True)
     assert "b, white noise: SI-SDR 4.97 -> " in capsys.readouterr().out
     files = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
