@@ -33,10 +33,11 @@ def regions(model: keras_ae.Autoencoder, layer: str) -> int:
     return model.encoder.get_layer(layer).output.shape[1] // 2
 
 
-def train(x: np.ndarray, *, epochs: int = 2, seed: int = 0) -> keras_ae.Autoencoder:
+def train(x: np.ndarray, *, epochs: int = 1, seed: int = 0) -> keras_ae.Autoencoder:
     """Return the autoencoder trained on images x, (n, h, w, c) in [0, 1], without labels."""
     steps = epochs * -(-len(x) // 128)
-    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - 100, warmup_target=LEARNING_RATE, warmup_steps=100)
+    warmup = steps // 10
+    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, warmup_target=LEARNING_RATE, warmup_steps=warmup)
     model = keras_ae.build(spec(x.shape[1:]), optimizer=keras.optimizers.Adam(rate, clipnorm=1.0), seed=seed)
     keras.utils.set_random_seed(seed)  # The order of the samples.
     model.fit(x, epochs=epochs, verbose=0)
@@ -46,7 +47,7 @@ def train(x: np.ndarray, *, epochs: int = 2, seed: int = 0) -> keras_ae.Autoenco
 def main(
     dataset: Annotated[str, typer.Option(help="A data set of images with labels.")] = "mnist",
     labels: Annotated[int, typer.Option(help="Labelled images of each class.")] = 10,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 2,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights, batches and the images that are labelled.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,
 ) -> None:
