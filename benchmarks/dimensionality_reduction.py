@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python benchmarks/dimensionality_reduction.py [--seeds 0 1 2] [--datasets mnist ...] [--fresh]
 
-Everything is fitted on the training part (UMAP on its first 20,000 images) and measured on the test part; t-SNE, which
+Everything is fitted on the training part (UMAP on its first 10,000 images) and measured on the test part; t-SNE, which
 has no way to place new images, is fitted to the 2,000 test images themselves. Ours is trained by `train` of
 `recipes/dimensionality_reduction.py`, in the same way for every size.
 
@@ -34,7 +34,7 @@ from keras_ae.files import replacing
 SIZES = (2, 10, 32)
 NEIGHBOURS = 5
 MEASURED_ON = 2_000  # Test images: trustworthiness sorts the distances of all pairs, and depends on their number.
-UMAP_ON = 20_000
+UMAP_ON = 10_000
 SHOWN = 2_000
 train = runpy.run_path(str(Path(__file__).parents[1] / "recipes" / "dimensionality_reduction.py"))["train"]
 
