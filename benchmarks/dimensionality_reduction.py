@@ -35,7 +35,7 @@ SIZES = (2, 10, 32)
 NEIGHBOURS = 5
 MEASURED_ON = 2_000  # Test images: trustworthiness sorts the distances of all pairs, and depends on their number.
 UMAP_ON = 10_000
-SHOWN = 2_000
+SHOWN = 1_000
 train = runpy.run_path(str(Path(__file__).parents[1] / "recipes" / "dimensionality_reduction.py"))["train"]
 
 

@@ -49,7 +49,7 @@ def main(
     labels: Annotated[int, typer.Option(help="Labelled images of each class.")] = 10,
     epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights, batches and the images that are labelled.")] = 0,
-    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 1,024 images.")] = False,
 ) -> None:
     """Train without labels, and fit linear probes to a few labelled images: features, PCA, raw pixels."""
     from sklearn.decomposition import PCA
@@ -58,8 +58,8 @@ def main(
     from sklearn.preprocessing import StandardScaler
 
     data = keras_ae.datasets.load(dataset)
-    x, y = data.train.head(512) if smoke else (data.train.x, data.train.y)
-    test, test_labels = data.test.head(512) if smoke else (data.test.x, data.test.y)
+    x, y = data.train.head(1024) if smoke else (data.train.x, data.train.y)
+    test, test_labels = data.test.head(1024) if smoke else (data.test.x, data.test.y)
     model = train(x, epochs=1 if smoke else epochs, seed=seed)
     layer = [name for name in (one.name for one in model.encoder.layers) if name.startswith("conv")][-1]
     rows, test_rows = x.reshape(len(x), -1), test.reshape(len(test), -1)
@@ -72,7 +72,7 @@ def main(
         (f"PCA-{pca.n_components}", pca.transform(rows), pca.transform(test_rows)),
         (f"denoising autoencoder, {features.shape[1]} features", features, of_test),
     ):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200)).fit(known[few], y[few])
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200)).fit(known[few], y[few])
         print(f"{name}: {probe.score(asked, test_labels):.3f} of test images, {labels} labels a class")
 
 
