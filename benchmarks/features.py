@@ -173,7 +173,7 @@ def table(found: dict) -> list[str]:
     return lines
 
 
-def measured(parts: Parts, seeds: list[int], kept: Kept) -> dict[str, dict]:
+def measured(parts: Parts, seeds: list[int], kept: Kept, only: str | None) -> dict[str, dict]:
     """Return the numbers of features and of fine-tuning by number of labels: a list over seeds each.
 
     What has no seed of its own is measured with all labels once.
@@ -191,7 +191,8 @@ def measured(parts: Parts, seeds: list[int], kept: Kept) -> dict[str, dict]:
     ours = {name: get(probe, name) for name in OURS}
     sizes = sorted({of_counts[None][0]["size"] for of_counts in ours.values()})
     others = {name: get(probe, name) for name in ("raw pixels", *(f"PCA-{size:.0f}" for size in sizes), *SHIPPED)}
-    return others | ours | {name: get(tune, name) for name in TUNED}
+    tuned = {} if only == "probes" else {name: get(tune, name) for name in TUNED}
+    return others | ours | tuned
 
 
 def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
@@ -201,7 +202,7 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
     columns = " | ".join(f"{words}, {way}" for words in ("10", "100", "all") for way in ("linear", "kNN"))
     for dataset in arguments.datasets:
         parts = Parts(dataset)
-        found = measured(parts, arguments.seeds, kept)
+        found = measured(parts, arguments.seeds, kept, arguments.only)
         every = [one for of_counts in found.values() for numbers in of_counts.values() for one in numbers]
         lines += ["", f"## {TITLES[dataset]}", "", f"| features | size | {columns} |", "|---|" + "---|" * 7]
         lines += [*table(found), "", f"{sum(one['minutes'] for one in every):.0f} minutes of measuring."]
@@ -210,6 +211,7 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
         curves[TITLES[dataset]] = {
             name: [np.mean([one["tuned" if name in TUNED else "linear"] for one in found[name][n]]) for n in LABELS]
             for name in ("raw pixels", "PCA-32", *OURS, TUNED[0])
+            if name in found
         }
     head = [
         "# Features",
@@ -235,6 +237,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--datasets", nargs="+", default=list(TITLES), choices=TITLES)
+    parser.add_argument("--only", choices=["probes"], help="leave fine-tuning out")
     parser.add_argument("--fresh", action="store_true", help="measure what is kept anew")
     text, picture = report(parser.parse_args())
     print(text)
