@@ -42,7 +42,10 @@ CS = (1e-3, 1e-2, 1e-1, 1.0)
 CHOSEN_ON = 2_000  # Training images at most, and 2,000 of validation, by which C is chosen.
 NEIGHBOURS_OF = 1_000  # Test images for kNN.
 EPOCHS = {10: 40, 100: 15, None: 1}  # Of fine-tuning.
-SHIPPED = {"conv_sparse_ae, shipped, code": ("conv_sparse_ae", None, None)}
+SHIPPED = {
+    "ae, shipped, code": ("ae", None, None),
+    "conv_sparse_ae, shipped, code": ("conv_sparse_ae", None, None),
+}
 TUNED = ("fine-tuned encoder", "the same network from new weights")
 OURS = ("denoising autoencoder, code", "denoising autoencoder, dense layer", "denoising autoencoder, convolution")
 
@@ -188,11 +191,14 @@ def measured(parts: Parts, seeds: list[int], kept: Kept, only: str | None) -> di
             for count in LABELS
         }
 
-    ours = {name: get(probe, name) for name in OURS}
-    sizes = sorted({of_counts[None][0]["size"] for of_counts in ours.values()})
-    others = {name: get(probe, name) for name in ("raw pixels", *(f"PCA-{size:.0f}" for size in sizes), *SHIPPED)}
+    others = {name: get(probe, name) for name in ("raw pixels", *SHIPPED)}
+    others |= {name: get(probe, name) for name in OURS}
+    sizes = sorted(
+        {of_counts[None][0]["size"] for of_counts in others.values()} - {others["raw pixels"][None][0]["size"]}
+    )
+    pca = {name: get(probe, name) for name in (f"PCA-{size:.0f}" for size in sizes)}
     tuned = {} if only == "probes" else {name: get(tune, name) for name in TUNED}
-    return others | ours | tuned
+    return {"raw pixels": others.pop("raw pixels")} | pca | others | tuned
 
 
 def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
@@ -210,7 +216,7 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
         counts[TITLES[dataset]] = [*LABELS[:-1], round(len(labels) / len(np.unique(labels)))]
         curves[TITLES[dataset]] = {
             name: [np.mean([one["tuned" if name in TUNED else "linear"] for one in found[name][n]]) for n in LABELS]
-            for name in ("raw pixels", "PCA-32", *OURS, TUNED[0])
+            for name in ("raw pixels", "PCA-32", *SHIPPED, *OURS, TUNED[0])
             if name in found
         }
     head = [
