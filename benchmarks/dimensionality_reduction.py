@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python benchmarks/dimensionality_reduction.py [--seeds 0 1 2] [--datasets mnist ...] [--fresh]
 
-Everything is fitted on the training part (UMAP on its first 20,000 images) and measured on the test part; t-SNE, which
+Everything is fitted on the training part (UMAP on its first 10,000 images) and measured on the test part; t-SNE, which
 has no way to place new images, is fitted to the 2,000 test images themselves. Ours is trained by `train` of
 `recipes/dimensionality_reduction.py`, in the same way for every size.
 
@@ -34,8 +34,8 @@ from keras_ae.files import replacing
 SIZES = (2, 10, 32)
 NEIGHBOURS = 5
 MEASURED_ON = 2_000  # Test images: trustworthiness sorts the distances of all pairs, and depends on their number.
-UMAP_ON = 20_000
-SHOWN = 2_000
+UMAP_ON = 10_000
+SHOWN = 1_000
 train = runpy.run_path(str(Path(__file__).parents[1] / "recipes" / "dimensionality_reduction.py"))["train"]
 
 
@@ -151,19 +151,20 @@ def table(found: dict, size: int) -> list[str]:
 def report(arguments: argparse.Namespace) -> str:
     """Measure what is not kept and return the tables as Markdown."""
     kept = Kept(harness.RESULTS / "dimensionality_reduction.json", fresh=arguments.fresh)
-    packages = ("keras", "numpy", "scikit-learn", *(("umap-learn",) if find_spec("umap") else ()))
+    packages = ("keras", "numpy", "scikit-learn", *(("umap-learn",) if "UMAP" in arguments.methods else ()))
+    seeds = " ".join(map(str, arguments.seeds))
+    options = f"--seeds {seeds} --datasets {' '.join(arguments.datasets)} --methods {' '.join(arguments.methods)}"
     lines = [
         "# Dimensionality reduction",
         "",
-        f"`KERAS_BACKEND={keras.backend.backend()} python benchmarks/dimensionality_reduction.py --seeds "
-        f"{' '.join(map(str, arguments.seeds))} --datasets {' '.join(arguments.datasets)}`: mean ± standard deviation "
-        f"over the seeds. {harness.named({name: version(name) for name in packages})}.",
+        f"`KERAS_BACKEND={keras.backend.backend()} python benchmarks/dimensionality_reduction.py {options}`: mean ± "
+        f"standard deviation over the seeds. {harness.named({name: version(name) for name in packages})}.",
         "",
         "Fitted on the training part (54,000 images of 60,000; the rest is for choices), measured on the test part. "
         "MSE of all 10,000 test images, nothing clipped, and its share of PCA's; trustworthiness and continuity (Venna "
         f"& Kaski 2001) of {NEIGHBOURS} neighbours among the first {MEASURED_ON:,} test images; accuracy of "
-        f"{NEIGHBOURS} nearest neighbours, training codes and test codes. UMAP is fitted on {UMAP_ON:,} training "
-        f"images, and its neighbours are those. t-SNE places the {MEASURED_ON:,} test images themselves, its "
+        f"{NEIGHBOURS} nearest neighbours, training codes and test codes. UMAP, where it is measured, is fitted on "
+        f"{UMAP_ON:,} training images, and its neighbours are those. t-SNE places the {MEASURED_ON:,} test images themselves, its "
         "neighbours are the others of them: it has no codes for new images. Minutes of a fit and its codes, on a "
         "machine shared with other work.",
     ]
@@ -174,20 +175,22 @@ def report(arguments: argparse.Namespace) -> str:
                 kept.get(f"{name}/{method}/{size}/{seed}", measure, method, data, size, seed)
                 for seed in ((0,) if method == "PCA" else arguments.seeds)
             ]
-            for method in METHODS
+            for method in arguments.methods
             for size in sizes_of(method)
         }
         columns = "| k | method | MSE | of PCA's | trustworthiness | continuity | accuracy | minutes |"
         lines += ["", f"## {TITLES[name]}", "", columns, "|---|" + "---|" * 7]
         lines += [line for size in SIZES for line in table(found, size)]
-        maps = {
-            method: np.array([point.split() for point in found[method, 2][0]["map"]], dtype=float) for method in METHODS
-        }
-        title = f"{TITLES[name]}, the first {SHOWN:,} test images, seed 0"
-        picture = keras_ae.plots.latent_maps(maps, data.test.y[:SHOWN], title=title)
-        file = f"dimensionality_reduction_{name}.png"
-        keras_ae.plots.save(picture, harness.RESULTS / file)
-        lines += ["", f"![Maps of {TITLES[name]} side by side]({file})"]
+        if 0 in arguments.seeds:  # Whose maps are kept.
+            of_seed = {
+                method: next(one["map"] for one in found[method, 2] if "map" in one) for method in arguments.methods
+            }
+            maps = {method: np.array([p.split() for p in points], dtype=float) for method, points in of_seed.items()}
+            title = f"{TITLES[name]}, the first {SHOWN:,} test images, seed 0"
+            picture = keras_ae.plots.latent_maps(maps, data.test.y[:SHOWN], title=title)
+            file = f"dimensionality_reduction_{name}.png"
+            keras_ae.plots.save(picture, harness.RESULTS / file)
+            lines += ["", f"![Maps of {TITLES[name]} side by side]({file})"]
     return "\n".join([*lines, ""])
 
 
@@ -195,6 +198,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--datasets", nargs="+", default=["mnist"], choices=TITLES)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, help="PCA must be among them")
     parser.add_argument("--fresh", action="store_true", help="measure what is kept anew")
     options = parser.parse_args()
     text = report(options)

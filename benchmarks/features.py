@@ -18,7 +18,7 @@ import argparse
 import runpy
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,10 +39,13 @@ from keras_ae.plots import Picture
 RECIPE = runpy.run_path(str(Path(__file__).parents[1] / "recipes" / "feature_extraction.py"))
 LABELS = (10, 100, None)
 CS = (1e-3, 1e-2, 1e-1, 1.0)
-CHOSEN_ON = 5_000  # Training images at most, and 2,000 of validation, by which C is chosen.
-NEIGHBOURS_OF = 2_000  # Test images for kNN.
-EPOCHS = {10: 40, 100: 15, None: 2}  # Of fine-tuning.
-SHIPPED = {"conv_sparse_ae, shipped, code": ("conv_sparse_ae", None, None)}
+CHOSEN_ON = 2_000  # Training images at most, and 2,000 of validation, by which C is chosen.
+NEIGHBOURS_OF = 1_000  # Test images for kNN.
+EPOCHS = {10: 40, 100: 15, None: 1}  # Of fine-tuning.
+SHIPPED = {
+    "ae, shipped, code": ("ae", None, None),
+    "conv_sparse_ae, shipped, code": ("conv_sparse_ae", None, None),
+}
 TUNED = ("fine-tuned encoder", "the same network from new weights")
 OURS = ("denoising autoencoder, code", "denoising autoencoder, dense layer", "denoising autoencoder, convolution")
 
@@ -83,6 +86,7 @@ class Parts:
         """Return the name of the encoder's last layer of a kind, "dense" or "conv"."""
         return [layer.name for layer in model.encoder.layers if layer.name.startswith(kind)][-1]
 
+    @lru_cache(maxsize=3)  # noqa: B019
     def features(self, name: str, seed: int) -> tuple[np.ndarray, ...]:
         """Return the features called `name` of the three parts."""
         if name == "raw pixels":
@@ -172,7 +176,7 @@ def table(found: dict) -> list[str]:
     return lines
 
 
-def measured(parts: Parts, seeds: list[int], kept: Kept) -> dict[str, dict]:
+def measured(parts: Parts, seeds: list[int], kept: Kept, only: str | None) -> dict[str, dict]:
     """Return the numbers of features and of fine-tuning by number of labels: a list over seeds each.
 
     What has no seed of its own is measured with all labels once.
@@ -187,10 +191,14 @@ def measured(parts: Parts, seeds: list[int], kept: Kept) -> dict[str, dict]:
             for count in LABELS
         }
 
-    ours = {name: get(probe, name) for name in (*OURS, *SHIPPED)}
-    sizes = sorted({of_counts[None][0]["size"] for of_counts in ours.values()})
-    others = {name: get(probe, name) for name in ("raw pixels", *(f"PCA-{size:.0f}" for size in sizes))}
-    return others | ours | {name: get(tune, name) for name in TUNED}
+    others = {name: get(probe, name) for name in ("raw pixels", *SHIPPED)}
+    others |= {name: get(probe, name) for name in OURS}
+    sizes = sorted(
+        {of_counts[None][0]["size"] for of_counts in others.values()} - {others["raw pixels"][None][0]["size"]}
+    )
+    pca = {name: get(probe, name) for name in (f"PCA-{size:.0f}" for size in sizes)}
+    tuned = {} if only == "probes" else {name: get(tune, name) for name in TUNED}
+    return {"raw pixels": others.pop("raw pixels")} | pca | others | tuned
 
 
 def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
@@ -200,7 +208,7 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
     columns = " | ".join(f"{words}, {way}" for words in ("10", "100", "all") for way in ("linear", "kNN"))
     for dataset in arguments.datasets:
         parts = Parts(dataset)
-        found = measured(parts, arguments.seeds, kept)
+        found = measured(parts, arguments.seeds, kept, arguments.only)
         every = [one for of_counts in found.values() for numbers in of_counts.values() for one in numbers]
         lines += ["", f"## {TITLES[dataset]}", "", f"| features | size | {columns} |", "|---|" + "---|" * 7]
         lines += [*table(found), "", f"{sum(one['minutes'] for one in every):.0f} minutes of measuring."]
@@ -208,7 +216,8 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
         counts[TITLES[dataset]] = [*LABELS[:-1], round(len(labels) / len(np.unique(labels)))]
         curves[TITLES[dataset]] = {
             name: [np.mean([one["tuned" if name in TUNED else "linear"] for one in found[name][n]]) for n in LABELS]
-            for name in ("raw pixels", "PCA-32", *OURS, TUNED[0])
+            for name in ("raw pixels", "PCA-32", *SHIPPED, *OURS, TUNED[0])
+            if name in found
         }
     head = [
         "# Features",
@@ -234,6 +243,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--datasets", nargs="+", default=list(TITLES), choices=TITLES)
+    parser.add_argument("--only", choices=["probes"], help="leave fine-tuning out")
     parser.add_argument("--fresh", action="store_true", help="measure what is kept anew")
     text, picture = report(parser.parse_args())
     print(text)

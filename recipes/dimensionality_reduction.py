@@ -1,6 +1,10 @@
 """neighbour_ae on MNIST: a map in two dimensions, or a small code, beside PCA of the same size.
 
-RESULT
+Data: MNIST (TFDS mnist 3.0.1), grey values in [0, 1]. 10 passes over the training part, seed 0, JAX.
+Result in 2 dimensions, on the test part: MSE 0.0357, trustworthiness 0.936, 5-NN accuracy 0.895;
+PCA: MSE 0.0557, trustworthiness 0.747, 5-NN accuracy 0.423.
+Trustworthiness is that of the first 2,000 test images.
+Took 2 minutes on a core shared with other work; Python 3.11, Keras 3.15.1, JAX 0.10.2.
 
     python recipes/dimensionality_reduction.py --latent-dim 2
 

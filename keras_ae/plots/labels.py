@@ -35,8 +35,9 @@ def label_curves(
         for method, values in lines.items():
             if np.shape(values) != np.shape(counts[name]):
                 raise ValueError(f"{method!r} on {name!r} has {len(values)} accuracies for {len(counts[name])} counts.")
-    names_below = 0.3 * -(-len(methods) // min(3, len(panels)))
-    height = 3.8 + names_below + 0.3 * bool(title)
+    columns = min(max(2, len(panels)), 3)
+    names_below = 0.15 + 0.22 * -(-len(methods) // columns)
+    height = 3.6 + names_below + 0.3 * bool(title)
     picture = Picture(figsize=(max(4 * len(panels), 6), height), dpi=DPI)
     for axes, (name, lines) in zip(picture.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for method, values in lines.items():
@@ -49,5 +50,5 @@ def label_curves(
     picture.suptitle(title)
     picture.tight_layout(rect=(0, names_below / height, 1, 1))
     handles = [Line2D([], [], color=PALETTE[i], marker="o", label=method) for i, method in enumerate(methods)]
-    picture.legend(handles=handles, loc="lower center", ncols=min(3, len(panels)), frameon=False)
+    picture.legend(handles=handles, loc="lower center", ncols=columns, frameon=False)
     return picture
