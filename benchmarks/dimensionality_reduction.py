@@ -165,8 +165,8 @@ def report(arguments: argparse.Namespace) -> str:
         f"& Kaski 2001) of {NEIGHBOURS} neighbours among the first {MEASURED_ON:,} test images; accuracy of "
         f"{NEIGHBOURS} nearest neighbours, training codes and test codes. UMAP, where it is measured, is fitted on "
         f"{UMAP_ON:,} training images, and its neighbours are those. t-SNE places the {MEASURED_ON:,} test images "
-        "themselves, its neighbours are the others of them: it has no codes for new images. Minutes of a fit and its codes, on a "
-        "machine shared with other work.",
+        "themselves, its neighbours are the others of them: it has no codes for new images. Minutes of a fit and its "
+        "codes, on a machine shared with other work.",
     ]
     for name in arguments.datasets:
         data = keras_ae.datasets.load(name)
