@@ -164,9 +164,9 @@ def report(arguments: argparse.Namespace) -> str:
         "MSE of all 10,000 test images, nothing clipped, and its share of PCA's; trustworthiness and continuity (Venna "
         f"& Kaski 2001) of {NEIGHBOURS} neighbours among the first {MEASURED_ON:,} test images; accuracy of "
         f"{NEIGHBOURS} nearest neighbours, training codes and test codes. UMAP, where it is measured, is fitted on "
-        f"{UMAP_ON:,} training images, and its neighbours are those. t-SNE places the {MEASURED_ON:,} test images themselves, its "
-        "neighbours are the others of them: it has no codes for new images. Minutes of a fit and its codes, on a "
-        "machine shared with other work.",
+        f"{UMAP_ON:,} training images, and its neighbours are those. t-SNE places the {MEASURED_ON:,} test images "
+        "themselves, its neighbours are the others of them: it has no codes for new images. Minutes of a fit and its "
+        "codes, on a machine shared with other work.",
     ]
     for name in arguments.datasets:
         data = keras_ae.datasets.load(name)

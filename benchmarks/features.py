@@ -219,11 +219,13 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
             for name in ("raw pixels", "PCA-32", *SHIPPED, *OURS, TUNED[0])
             if name in found
         }
+    options = f"--seeds {' '.join(map(str, arguments.seeds))} --datasets {' '.join(arguments.datasets)}"
+    if arguments.only:
+        options += f" --only {arguments.only}"
     head = [
         "# Features",
         "",
-        f"`KERAS_BACKEND={keras.backend.backend()} python benchmarks/features.py --seeds "
-        f"{' '.join(map(str, arguments.seeds))} --datasets {' '.join(arguments.datasets)}`: test accuracy, mean ± "
+        f"`KERAS_BACKEND={keras.backend.backend()} python benchmarks/features.py {options}`: test accuracy, mean ± "
         "standard deviation over the seeds of weights and of the labelled images. "
         f"{harness.named({name: version(name) for name in ('keras', 'numpy', 'scikit-learn')})}.",
         "",
@@ -231,8 +233,8 @@ def report(arguments: argparse.Namespace) -> tuple[str, Picture]:
         f"standardised features, C of {', '.join(f'{c:g}' for c in CS)}, chosen by 2,000 validation images after a fit "
         f"to at most {CHOSEN_ON:,} labelled ones, all 10,000 test images. kNN: 5 neighbours, features as they are, the "
         f"first {NEIGHBOURS_OF:,} test images. Fine-tuning: the encoder as far as its dense layer with a linear layer "
-        "on top, trained on the labels alone. Rows in bold are ours, and have seen no label; PCA and they are fitted "
-        "on the training part.",
+        "on top, trained on the labels alone. Rows in bold are ours; but for fine-tuning they have seen no label, and "
+        "they and PCA are fitted on the training part. Shipped weights are of one seed.",
         "",
         "![Accuracy over labels](features.png)",
     ]

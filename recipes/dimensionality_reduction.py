@@ -6,7 +6,7 @@ PCA: MSE 0.0557, trustworthiness 0.747, 5-NN accuracy 0.423.
 Trustworthiness is that of the first 2,000 test images.
 Took 2 minutes on a core shared with other work; Python 3.11, Keras 3.15.1, JAX 0.10.2.
 
-    python recipes/dimensionality_reduction.py --latent-dim 2
+    KERAS_BACKEND=jax python recipes/dimensionality_reduction.py --latent-dim 2
 
 `--smoke` tries it in seconds. Needs the extra `sklearn`.
 """

@@ -73,7 +73,7 @@ def main(
     few = np.concatenate([rng.choice(np.flatnonzero(y == label), labels, replace=False) for label in np.unique(y)])
     for name, known, asked in (
         ("raw pixels", rows, test_rows),
-        (f"PCA-{pca.n_components}", pca.transform(rows), pca.transform(test_rows)),
+        ("PCA", pca.transform(rows), pca.transform(test_rows)),
         ("code", model.encode(x), model.encode(test)),
         ("convolution", model.features(x, layer=layer, grid=grid), model.features(test, layer=layer, grid=grid)),
     ):
