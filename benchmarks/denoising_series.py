@@ -53,7 +53,7 @@ def section(arguments, kept) -> tuple[list[str], float]:
     numbers = [kept.get(f"series/{seed}", timed, of_seed, arguments.small, seed) for seed in arguments.seeds]
     cells = {
         name: [shown([one["rmse"][name] for one in numbers], 4), numbers[0]["settings"].get(name, "")]
-        for name in numbers[0]["rmse"]
+        for name in ("noisy", *classical.SERIES, OURS)
     }
     lines = [
         "## Series",

@@ -1,6 +1,11 @@
 """Denoise handwritten digits, or speech of a speaker whom the model has never heard.
 
-RESULT
+Images: one model of six kinds of noise on MNIST (TFDS 3.0.1), PSNR / SSIM on all 10,000 test images, not clipped:
+20.88 dB / 0.887 from 6.02 dB under Gaussian noise of sigma 0.5, 20.84 dB / 0.885 from 8.42 dB under salt and pepper of
+0.3. Seed 0, best of 4 epochs by validation loss, 9 minutes.
+Speech: spoken_digit (TFDS 1.0.9), ten recordings joined, white noise at 5 dB, george left out of training: SI-SDR
+12.30 dB, STOI 0.907, where spectral subtraction has 10.79 dB and 0.844. Seed 0, 10 epochs.
+Python 3.11.7, Keras 3.15.1, TensorFlow 2.21.0, one core of a machine shared with other work.
 
     python recipes/denoising.py images
     python recipes/denoising.py speech

@@ -10,7 +10,7 @@ from keras_ae.unet import denoising_spec
 
 BINS = spectra.WINDOW // 2  # All but that of 0 Hz.
 MASK_SHAPE = (BINS, spectra.FRAMES, 1)
-COMPRESSION = 0.5  # The exponent of magnitudes. Chosen on a held-out speaker.
+COMPRESSION = 0.5  # The exponent of magnitudes.
 
 
 def mask_spec(*, widths: tuple[int, ...] = (8, 16, 32, 64)) -> Spec:
