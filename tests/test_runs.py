@@ -122,7 +122,7 @@ def test_settings_out_of_range_are_refused():
             dataclasses.replace(SMALL, **{name: value})
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_a_run_in_mixed_precision(tmp_path, precision):
     run, model, numbers = finished(tmp_path / "run", dataclasses.replace(SMALL, precision=precision))
     assert run.facts()["settings"]["precision"] == precision

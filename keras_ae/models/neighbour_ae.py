@@ -7,6 +7,7 @@ to an autoencoder in the same way. We differ: a sample's neighbours are its near
 so there is no perplexity. With `keras_ae.neighbours.NeighbourBatches` they are its nearest in all the data.
 """
 
+from dataclasses import replace
 from math import prod
 
 import keras
@@ -84,9 +85,10 @@ def neighbour_ae(
         neighbours: how many of the nearest samples of a batch are a sample's neighbours.
         likelihood: p(x|z).
     """
-    strength = 200 / latent_dim**2 if strength is None else strength
+    code = Neighbours(latent_dim, count=neighbours)
+    code = replace(code, strength=200 / latent_dim**2 if strength is None else strength)
     hidden = [_normalised(width) for width in WIDTHS]
     flatten, unfold = ((Flatten(),), (Reshape(input_shape),)) if len(input_shape) > 1 else ((), ())
     encoder = (*flatten, *sum(hidden, ()))
     decoder = (*sum(hidden[::-1], ()), Dense(prod(input_shape), "linear"), *unfold)
-    return Spec(input_shape, encoder, Neighbours(latent_dim, strength, neighbours), likelihood, decoder)
+    return Spec(input_shape, encoder, code, likelihood, decoder)
