@@ -63,7 +63,8 @@ def report(arguments: argparse.Namespace, kept: Kept) -> str:
             "",
             f"`python benchmarks/denoising.py --seeds {' '.join(map(str, arguments.seeds))}{small}`: mean ± standard "
             f"deviation over the seeds, test data. Rows in bold are ours. {seconds / 60:.0f} minutes of compute on one "
-            f"core. {harness.named({name: version(name) for name in PACKAGES})}.",
+            "core, without the training of models that `runs/denoising` had. "
+            f"{harness.named({name: version(name) for name in PACKAGES})}.",
             *sections,
             "",
         ]

@@ -26,9 +26,9 @@ def ideal(clean: list[np.ndarray], noisy: list[np.ndarray]) -> list[np.ndarray]:
     """Return what the best mask in [0, 1] leaves, the phases being the noisy ones."""
     found = []
     for s, x in zip(clean, noisy, strict=True):
-        transform = spectra.stft(x)
-        mask = np.pad(ideal_mask(spectra.stft(s), transform), [(0, 0), (1, 0)])
-        found.append(spectra.istft(transform * mask, len(x)))
+        transform = spectra.stft(x - x.mean())
+        mask = np.pad(ideal_mask(spectra.stft(s - s.mean()), transform), [(0, 0), (1, 0)])
+        found.append(x.mean() + spectra.istft(transform * mask, len(x)))
     return found
 
 

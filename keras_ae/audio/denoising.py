@@ -71,13 +71,16 @@ def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
 
 def _masked(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
     """Multiply the spectra of waveforms by the masks that the model gives."""
-    transforms = [spectra.stft(waveform) for waveform in noisy]
+    offsets = [waveform.mean() for waveform in noisy]  # Of the recording, and no noise: set aside, and put back.
+    transforms = [spectra.stft(waveform - offset) for waveform, offset in zip(noisy, offsets, strict=True)]
     blocks = [_blocks(np.abs(transform[..., 1:])) for transform in transforms]
     given = [compressed(block, levels(block)) for block in blocks]
     found = []
-    for waveform, transform, x, answer in zip(noisy, transforms, given, _answers(model, given), strict=True):
+    for offset, waveform, transform, x, answer in zip(
+        offsets, noisy, transforms, given, _answers(model, given), strict=True
+    ):
         share = np.pad(_joined(mask(answer, x), len(transform)), [(0, 0), (1, 0)])  # Nothing of 0 Hz is kept.
-        found.append(spectra.istft(transform * share, len(waveform)))
+        found.append(offset + spectra.istft(transform * share, len(waveform)))
     return found
 
 
