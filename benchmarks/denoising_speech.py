@@ -76,8 +76,8 @@ def section(arguments, kept) -> tuple[list[str], float]:
         "The model is trained on the recordings of the other four under white, pink and babble noise at -5 to 15 dB. "
         "Babble: six joined recordings of those four, on whose babble the model was trained, too. Wiener and spectral "
         "subtraction take the noise from the quiet frames of each bin. The mean of a recording, an offset that "
-        "nicolas' have, is set aside for all methods and put back. The ideal mask knows the clean speech: bin by bin no "
-        "share in [0, 1] is better in squared error.",
+        "nicolas' have, is set aside for all methods and put back. The ideal mask knows the clean speech: bin by bin "
+        "no share in [0, 1] is better in squared error.",
         *lines,
     ]
     return lines, sum(one["seconds"] for one in numbers)
