@@ -156,8 +156,9 @@ def test_constant_data_have_finite_scores(plane):
 
 
 def test_trimming_leaves_the_anomalies_out():
-    line, far = RNG.normal(size=(180, 1)) * [[3.0, 0, 0]], RNG.normal(size=(40, 1)) * [[0, 1.0, 0]] + [[0, 5, 0]]
-    x = (np.concatenate([line, far]) + 0.05 * RNG.normal(size=(220, 3))).astype("float32")
+    rng = np.random.default_rng(1)
+    line, far = rng.normal(size=(180, 1)) * [[5.0, 0, 0]], rng.normal(size=(40, 1)) * [[0, 1.0, 0]] + [[0, 5, 0]]
+    x = (np.concatenate([line, far]) + 0.05 * rng.normal(size=(220, 3))).astype("float32")
     model = keras_ae.build(Spec((3,), (), Vector(1), Normal()), seed=0)
     model.optimizer.learning_rate = 0.02
     kept = fit_trimmed(model, x, share=0.2, epochs=5, batch_size=8, verbose=0)
