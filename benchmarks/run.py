@@ -4,7 +4,7 @@
     python benchmarks/run.py --all
 
 Each keeps what it has measured in `results/APPLICATION.json` where it takes long, so that a run that was cut off goes
-on; `--help` of each script tells what data and packages it needs.
+on; the first lines of each script tell what data and packages it needs.
 """
 
 import argparse

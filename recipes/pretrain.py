@@ -128,7 +128,7 @@ def around_pixels(shape, latent, likelihood, *, filters=48, **options) -> Spec:
     return Spec(shape, (refined, Flatten()), latent, likelihood, decoder, **options)
 
 
-def denoising_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
+def two_step_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
     """Return two steps that each add to the image what takes noise off (after Zhang et al. 2017, DnCNN).
 
     The code is the image between the two: what needs no denoising passes unchanged.
@@ -177,9 +177,9 @@ RECIPES = {
     "conv_ae/cifar10": Recipe(
         around_pixels(COLOUR, Vector(128), "gaussian"), 16, STEADY | HALF | {"learning_rate": 2e-3}
     ),
-    "conv_denoising_ae/mnist": Recipe(denoising_spec(GREY, NOISE), 10, SMALL_STEPS),
-    "conv_denoising_ae/fashion_mnist": Recipe(denoising_spec(GREY, NOISE), 10, SMALL_STEPS),
-    "conv_denoising_ae/cifar10": Recipe(denoising_spec(COLOUR, NOISE), 12, SMALL_STEPS),
+    "conv_denoising_ae/mnist": Recipe(two_step_spec(GREY, NOISE), 10, SMALL_STEPS),
+    "conv_denoising_ae/fashion_mnist": Recipe(two_step_spec(GREY, NOISE), 10, SMALL_STEPS),
+    "conv_denoising_ae/cifar10": Recipe(two_step_spec(COLOUR, NOISE), 12, SMALL_STEPS),
     "conv_denoising_ae/spoken_digit": Recipe(
         speech_denoising_spec(SPEECH, SpectralNoise((-5.0, 20.0))),
         30,

@@ -46,13 +46,13 @@ def denoise(model, waveforms, *, rate: int = spectra.RATE):
     noisy = checked(waveforms, rate=rate, silence=False)
     if shape == MASK_SHAPE:
         return like(waveforms, _masked(model, noisy))
-    levels = [1 / np.abs(waveform).max() for waveform in noisy]
+    gains = [1 / np.abs(waveform).max() for waveform in noisy]
     for remaining in reversed(range(ROUNDS)):
-        estimates = _denoised(model, [level * waveform for level, waveform in zip(levels, noisy, strict=True)])
+        estimates = _denoised(model, [gain * waveform for gain, waveform in zip(gains, noisy, strict=True)])
         if remaining:
             peaks = [np.abs(estimate).max() for estimate in estimates]
-            levels = [level / max(peak, 0.1) for level, peak in zip(levels, peaks, strict=True)]
-    return like(waveforms, [estimate / level for estimate, level in zip(estimates, levels, strict=True)])
+            gains = [gain / max(peak, 0.1) for gain, peak in zip(gains, peaks, strict=True)]
+    return like(waveforms, [estimate / gain for estimate, gain in zip(estimates, gains, strict=True)])
 
 
 def _denoised(model, noisy: list[np.ndarray]) -> list[np.ndarray]:
