@@ -37,7 +37,7 @@ def regions(model: keras_ae.Autoencoder, layer: str) -> int:
     return model.encoder.get_layer(layer).output.shape[1] // 2
 
 
-def train(x: np.ndarray, *, epochs: int = 1, seed: int = 0) -> keras_ae.Autoencoder:
+def train(x: np.ndarray, *, epochs: int = 4, seed: int = 0) -> keras_ae.Autoencoder:
     """Return the autoencoder trained on images x, (n, h, w, c) in [0, 1], without labels."""
     steps = epochs * -(-len(x) // 128)
     warmup = steps // 10
@@ -51,7 +51,7 @@ def train(x: np.ndarray, *, epochs: int = 1, seed: int = 0) -> keras_ae.Autoenco
 def main(
     dataset: Annotated[str, typer.Option(help="A data set of images with labels.")] = "mnist",
     labels: Annotated[int, typer.Option(help="Labelled images of each class.")] = 10,
-    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 1,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part, without labels.")] = 4,
     seed: Annotated[int, typer.Option(help="Of weights, batches and the images that are labelled.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on 512 images.")] = False,
 ) -> None:
