@@ -201,7 +201,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
         batch_size = batch_size or _default_batch(x)
         try:
-            return super().fit(**fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options))
+            with self.fitting():
+                return super().fit(**fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options))
         except FloatingPointError:
             guard.restore()
             raise

@@ -1,5 +1,7 @@
 """Where a backend takes a faster way than Keras' own, it comes to the same numbers."""
 
+import platform
+
 import keras
 import numpy as np
 import pytest
@@ -77,3 +79,29 @@ def test_layers_are_those_of_keras(kind, options, kernel, stride):
     ours.set_weights(theirs.get_weights())
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(x)), wanted, rtol=1e-4, atol=1e-5)
     assert type(ours).__name__ == kind.__name__
+
+
+def faults_of_taking_memory_again() -> float:
+    """Page faults of an array that a step has freed, as a share of its pages."""
+    resource = pytest.importorskip("resource", reason="Windows does not count them.")
+    np.ones(2**24, "float32")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**24, "float32")
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / (2**26 / resource.getpagesize())
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="The others have allocators of their own.")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="An option of glibc.")
+def test_memory_is_kept_between_steps_of_fit_and_not_after_it(monkeypatch):
+    for name in ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    model = keras_ae.build(Spec((6,), (), Vector(2), "gaussian"), seed=0)
+    within = []
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: within.append(faults_of_taking_memory_again()))
+    model.fit(X, verbose=0, callbacks=count)
+    outside = faults_of_taking_memory_again()
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    model.fit(X, verbose=0, callbacks=count)
+    kept, left_alone = within
+    assert kept < 0.05
+    assert min(outside, left_alone) > 10 * kept

@@ -1,5 +1,7 @@
 """The step on JAX: stateless, with every variable that it reads or writes passed in and handed back."""
 
+from contextlib import nullcontext
+
 import jax
 import keras
 import numpy as np
@@ -89,6 +91,8 @@ class Steps:
                 "metrics=...: under data-parallel on JAX a short last batch is filled up with samples of weight 0, "
                 "which they would count. Give them as weighted_metrics=..."
             )
+
+    fitting = staticmethod(nullcontext)
 
     def alone(self, action):
         """Return `action()`, run so that no other process need take part."""

@@ -1,5 +1,7 @@
 """The step on TensorFlow."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -85,6 +87,8 @@ class Steps:
         sums = context.all_reduce("sum", [tf.identity(variable.value) for variable in variables])
         with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
             return super().get_metrics_result()
+
+    fitting = staticmethod(nullcontext)
 
     def alone(self, action):
         """Return `action()`, run so that no other worker need take part."""
