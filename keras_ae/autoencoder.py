@@ -195,14 +195,15 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             x = self._cut((x, y, sample_weight), batch_size, shuffle=options.get("shuffle", True))
             y, sample_weight, batch_size = None, None, None
             options["shuffle"] = False
-        if isinstance(x, keras.utils.PyDataset) and hasattr(x, "shuffle"):
-            options.setdefault("shuffle", False)  # It has an order of its own, which Keras would shuffle once more.
+        if isinstance(x, keras.utils.PyDataset):
+            # One that has an order of its own Keras would shuffle once more.
+            options.setdefault("shuffle", not hasattr(x, "shuffle"))
         guard = FiniteGuard()
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
         batch_size = batch_size or _default_batch(x)
         try:
             with self.fitting():
-                return super().fit(**fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options))
+                return super().fit(**self.read(fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options)))
         except FloatingPointError:
             guard.restore()
             raise
@@ -216,7 +217,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             if workers().cut:
                 x = self._cut((x, y, sample_weight), batch_size)
                 y, sample_weight, batch_size = None, None, None
-        return super().evaluate(**fed(x, y, sample_weight, batch_size or _default_batch(x)), **options)
+        return super().evaluate(**self.read(fed(x, y, sample_weight, batch_size or _default_batch(x)) | options))
 
     def predict(self, x, batch_size=None, **options):
         """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn.
@@ -226,7 +227,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         check_data(x, self.spec)
         if workers().kind == "data-parallel":
             return self.reconstruct(x, batch_size=batch_size or 128)  # Each process for itself.
-        fed_x = fed(x, None, None, batch_size or _default_batch(x))
+        fed_x = self.read(fed(x, None, None, batch_size or _default_batch(x)))
         return super().predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options)
 
     def _cut(self, data: tuple, batch_size: int | None, *, shuffle: bool = False) -> keras.utils.PyDataset:

@@ -22,41 +22,41 @@ FLOORS = {
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
-    "train_step": 0,  # Gradients and updates of a step: the only code that knows its backend.
+    "train_step": 1,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
-    "spec": 1,  # A whole model as data, and as a table.
-    "datasets": 1,  # A name, file, folder or array to checked arrays and batches.
-    "schedules": 1,  # The value of a schedule row at a step.
-    "learned_priors": 1,  # Layers p(z): the standard normal, and a learned mixture.
-    "latents": 1,  # Layers from the encoder's parameters to the code.
-    "corruptions": 1,  # What corrupts arrays and inputs of models.
-    "likelihoods": 1,  # Layers p(x|z): nll, mean, sample.
-    "imputation": 1,  # Missing values of tables, by a denoising model.
-    "metrics": 1,  # Arrays in, numbers out.
-    "plots": 1,  # Arrays in, Matplotlib figures out.
-    "builder": 2,  # A spec to a Functional encoder and decoder.
-    "activations": 2,  # What the layers of an encoder give, as features.
-    "checks": 2,  # Bad data is refused before any training.
-    "unet": 2,  # Specs of networks that denoise at several scales.
-    "audio": 3,  # Waveforms: noise, how much of it is left, denoising, files.
-    "neighbours": 3,  # Batches in which samples meet their nearest neighbours.
-    "anomaly": 3,  # How strange samples are to a trained model: scores, thresholds, windows of series.
-    "inference": 3,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
-    "saving": 3,  # Whole files, on any backend, nothing half-loaded.
-    "autoencoder": 4,  # The compiled Keras model with one objective.
-    "models": 5,  # One model type a file: paper, spec, objective.
-    "callbacks": 6,  # Schedules and pictures during training.
-    "fine_tuning": 6,  # Classifiers that begin as a trained encoder.
-    "evaluation": 6,  # What a trained model is worth: numbers and pictures.
-    "checkpoints": 6,  # The state of a run in files, after and within epochs.
-    "priors": 6,  # Densities fitted to the codes of a trained model, to sample from.
-    "pretrained": 7,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
-    "estimators": 7,  # The scikit-learn and the PyOD face.
-    "runs": 7,  # A model trained on a data set, in a folder.
-    "classifiers": 8,  # Small shipped classifiers, whose features measure samples.
-    "__init__": 9,  # The public names.
-    "cli": 10,  # The command line.
-    "__main__": 11,  # python -m keras_ae.
+    "spec": 2,  # A whole model as data, and as a table.
+    "datasets": 2,  # A name, file, folder or array to checked arrays and batches.
+    "schedules": 2,  # The value of a schedule row at a step.
+    "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
+    "latents": 2,  # Layers from the encoder's parameters to the code.
+    "corruptions": 2,  # What corrupts arrays and inputs of models.
+    "likelihoods": 2,  # Layers p(x|z): nll, mean, sample.
+    "imputation": 2,  # Missing values of tables, by a denoising model.
+    "metrics": 2,  # Arrays in, numbers out.
+    "plots": 2,  # Arrays in, Matplotlib figures out.
+    "builder": 3,  # A spec to a Functional encoder and decoder.
+    "activations": 3,  # What the layers of an encoder give, as features.
+    "checks": 3,  # Bad data is refused before any training.
+    "unet": 3,  # Specs of networks that denoise at several scales.
+    "audio": 4,  # Waveforms: noise, how much of it is left, denoising, files.
+    "neighbours": 4,  # Batches in which samples meet their nearest neighbours.
+    "anomaly": 4,  # How strange samples are to a trained model: scores, thresholds, windows of series.
+    "inference": 4,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
+    "saving": 4,  # Whole files, on any backend, nothing half-loaded.
+    "autoencoder": 5,  # The compiled Keras model with one objective.
+    "models": 6,  # One model type a file: paper, spec, objective.
+    "callbacks": 7,  # Schedules and pictures during training.
+    "fine_tuning": 7,  # Classifiers that begin as a trained encoder.
+    "evaluation": 7,  # What a trained model is worth: numbers and pictures.
+    "checkpoints": 7,  # The state of a run in files, after and within epochs.
+    "priors": 7,  # Densities fitted to the codes of a trained model, to sample from.
+    "pretrained": 8,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
+    "estimators": 8,  # The scikit-learn and the PyOD face.
+    "runs": 8,  # A model trained on a data set, in a folder.
+    "classifiers": 9,  # Small shipped classifiers, whose features measure samples.
+    "__init__": 10,  # The public names.
+    "cli": 11,  # The command line.
+    "__main__": 12,  # python -m keras_ae.
 }
 KNOW_A_BACKEND = ("train_step", "datasets")
 BACKENDS = ("tensorflow", "jax", "torch")

@@ -9,6 +9,7 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
   that gradients go through; 1 and the value itself on one device.
 - `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
 - `fitting()`: what holds from the first step of `fit` to its last, a context.
+- `read(arguments)`: Keras' arguments of `fit`, `evaluate` or `predict`, data sets as its trainer reads them fastest.
 - `alone(action)`: run what one process does without the others, such as saving.
 - `check_strategy(...)`: refuse what the current strategy cannot do, before training.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.

@@ -94,6 +94,10 @@ class Steps:
 
     fitting = staticmethod(nullcontext)
 
+    def read(self, arguments: dict) -> dict:
+        """Return Keras' arguments as they are."""
+        return arguments
+
     def alone(self, action):
         """Return `action()`, run so that no other process need take part."""
         return action() if workers().count == 1 else out_of_scope(action)

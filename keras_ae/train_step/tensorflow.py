@@ -1,7 +1,5 @@
 """The step on TensorFlow."""
 
-from contextlib import nullcontext
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,6 +7,8 @@ from keras.optimizers import LossScaleOptimizer
 
 from keras_ae.train_step.adam_tensorflow import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
+from keras_ae.train_step.feed_tensorflow import adapter
+from keras_ae.train_step.memory import kept_memory
 
 
 class Steps:
@@ -88,7 +88,21 @@ class Steps:
         with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
             return super().get_metrics_result()
 
-    fitting = staticmethod(nullcontext)
+    def fitting(self):
+        """Return the context of `fit`: memory is kept between steps."""
+        return kept_memory(on_cpu=not tf.config.list_physical_devices("GPU"))
+
+    def read(self, arguments: dict) -> dict:
+        """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""
+        if arguments.get("class_weight") is not None or self.distribute_strategy.num_replicas_in_sync > 1:
+            return arguments
+        shuffle = {"x": bool(arguments.get("shuffle")), "validation_data": False}
+        found = {
+            name: adapter(arguments[name], shuffle=shuffle[name])
+            for name in shuffle
+            if isinstance(arguments.get(name), keras.utils.PyDataset)
+        }
+        return arguments | found
 
     def alone(self, action):
         """Return `action()`, run so that no other worker need take part."""

@@ -8,7 +8,7 @@ from torch import distributed
 from keras_ae.train_step.adam_torch import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, workers
 from keras_ae.train_step.layers_torch import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
-from keras_ae.train_step.memory_torch import kept_memory
+from keras_ae.train_step.memory import kept_memory
 from keras_ae.train_step.shares import Shares
 
 
@@ -82,7 +82,13 @@ class Steps:
         if _ranks() > 1 and self.jit_compile:
             raise ValueError("jit_compile=True: keras_ae does not compile the step under torchrun. Leave it out.")
 
-    fitting = staticmethod(kept_memory)
+    def fitting(self):
+        """Return the context of `fit`: memory is kept between steps."""
+        return kept_memory(on_cpu=not torch.cuda.is_available())
+
+    def read(self, arguments: dict) -> dict:
+        """Return Keras' arguments as they are."""
+        return arguments
 
     def alone(self, action):
         """Return `action()`: no other process need take part."""

@@ -1,7 +1,7 @@
 """Memory that one step frees and the next takes again, kept by the process while a model trains on CPU.
 
-PyTorch asks the C library for every tensor, and glibc hands large blocks back to the system when they are freed: the
-next step then pays for each page anew, up to a quarter of its time. See `mallopt(3)` for the options.
+PyTorch and TensorFlow ask the C library for every tensor, and glibc hands large blocks back to the system when they are
+freed: the next step then pays for each page anew. See `mallopt(3)` for the options.
 """
 
 import ctypes
@@ -9,8 +9,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # Options of `mallopt`, as <malloc.h> numbers them.
 _KEPT = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1}
@@ -20,14 +18,14 @@ _ENVIRONMENT = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRES
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(*, on_cpu: bool) -> Iterator[None]:
     """Keep freed memory within, and give it back at the end.
 
-    Nothing happens on a GPU, without glibc, or where the environment sets one of glibc's thresholds itself
-    (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_, MALLOC_MMAP_MAX_ or GLIBC_TUNABLES).
+    Nothing happens unless the tensors are `on_cpu`, without glibc, or where the environment sets one of glibc's
+    thresholds itself (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_, MALLOC_MMAP_MAX_ or GLIBC_TUNABLES).
     """
     chosen = any(name in os.environ for name in _ENVIRONMENT)
-    if chosen or torch.cuda.is_available() or platform.libc_ver()[0] != "glibc":
+    if chosen or not on_cpu or platform.libc_ver()[0] != "glibc":
         yield
         return
     library = ctypes.CDLL(None)
