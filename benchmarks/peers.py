@@ -11,7 +11,7 @@ import time
 import numpy as np
 import torch
 from networks import LEARNING_RATE
-from pipe import serve
+from pipe import repeated, serve
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
@@ -133,10 +133,10 @@ def time_to(network, train: str, test: str, batch: int, target: float, started: 
 
 
 def makers(network, x: str, batch: int) -> dict:
-    """Return functions that train for an epoch and return its mean loss, by name."""
+    """Return functions that train for some epochs and return the last one's mean loss, by name."""
     torch.manual_seed(0)
     kinds = {"Pythae": pythae_fit, "DataLoader": loader_fit}
-    return {name: make(network, images(x), batch) for name, make in kinds.items()}
+    return {name: repeated(make(network, images(x), batch)) for name, make in kinds.items()}
 
 
 if __name__ == "__main__":

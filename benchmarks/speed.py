@@ -2,9 +2,9 @@
 
     python benchmarks/speed.py [--pythae ENV/bin/python] [--rounds 5] [--seconds 2] [--parts training nll ...]
 
-Every system is a process of its own, open all the time and idle but in its turn; a round gives each variant one epoch
-of the same images, 16 batches at least, so that a machine that slows down slows all of them, and ratios are medians
-over rounds of paired rates. Pythae wants another NumPy, hence an environment of its own:
+Every system is a process of its own, open all the time and idle but in its turn; a round gives each variant a few
+epochs of the same images, so that a machine that slows down slows all of them, and ratios are medians over rounds of
+paired rates. Pythae wants another NumPy, hence an environment of its own:
 
     python -m venv ENV && ENV/bin/pip install torch "numpy<2" pythae==0.1.2
 
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ ENVIRONMENTS = {name: {"KERAS_BACKEND": name} for name in BACKENDS} | {
 }
 PARTS = ("training", "time", "inference", "nll", "start", "growth")
 HERE = Path(__file__).parent
+EPOCHS = 3  # A turn, as long as `--seconds`.
 TARGET, TARGET_NETWORK = 107.0, "mlp, MNIST"
 SAMPLES, NLL_IMAGES = 5000, 24
 GROWTH = {
@@ -93,16 +95,21 @@ def workers(arguments, backends=BACKENDS) -> list[Worker]:
     return found
 
 
-def real_images(network, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` training images (they repeat where there are fewer) and 1,000 test images, float32 in [0, 1]."""
+@cache
+def loaded(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return training images and 1,000 test images of a data set, or of the shipped digits where it is missing."""
     import keras_ae
 
-    wanted = "cifar10" if network.input_shape[-1] == 3 else "mnist"
     try:
-        data = keras_ae.datasets.load(wanted)
+        data = keras_ae.datasets.load(name)
     except (OSError, ValueError):
         data = keras_ae.datasets.load("mnist_mini")
-    train, test = data.train.x, data.test.head(1000)[0]
+    return data.train.x, data.test.head(1000)[0]
+
+
+def real_images(network, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `count` training images (they repeat where there are fewer) and 1,000 test images, float32 in [0, 1]."""
+    train, test = loaded("cifar10" if network.input_shape[-1] == 3 else "mnist")
     if train.shape[1:] != network.input_shape:
         train, test = (np.resize(x, (len(x), *network.input_shape)) for x in (train, test))
     return np.resize(train, (count, *network.input_shape)), test
@@ -114,10 +121,11 @@ def training(arguments, folder: Path) -> list[str]:
         "## Training",
         "",
         f"Images per second, medians over {arguments.rounds} rounds (least to most), the first round, which compiles, "
-        "left out. `fit` is `model.fit(x, epochs=1)` with its checks, shuffling, metrics and guards; bare, a loop by "
-        "hand with Keras' Adam, and with the Adam in one pass that keras_ae uses; keras.io, the step of its VAE "
-        "example. Ratios are `fit` over each. In the last column `fit` under that dtype policy, which is not float32: "
-        "hidden layers calculate in bfloat16, weights, output layer and loss stay float32. Memory kept: "
+        f"left out; a turn is {EPOCHS} epochs. `fit` is `model.fit(x)` with its set-up, checks, shuffling, metrics and "
+        "guards; bare, a loop by hand with Keras' Adam, and with the Adam in one pass that keras_ae uses; keras.io, "
+        "`fit` of its VAE example. Ratios are `fit` over each. In the last column `fit` under that dtype policy, which "
+        "is not float32: hidden layers calculate in bfloat16, weights, output layer and loss stay float32. Memory "
+        "kept: "
         f"{' '.join(f'{key}={value}' for key, value in ENVIRONMENTS[KEPT].items())}.",
         "",
         "| network | batch | backend | fit | bare | bare, fused Adam | keras.io | over bare | fused | keras.io "
@@ -157,7 +165,7 @@ def training_rounds(arguments, folder: Path, name: str, network, batch: int) -> 
     for worker in opened:
         # As many images as take about the wanted seconds, so that a slow network does not take most of the time.
         guess = {"mlp, MNIST": 40_000, "conv_vae, MNIST": 3000, "conv_vae, CIFAR-10": 1800}[name]
-        counts[worker.name] = max(16, round(arguments.seconds * guess / batch)) * batch
+        counts[worker.name] = max(16, round(arguments.seconds * guess / EPOCHS / batch)) * batch
         paths[worker.name] = str(folder / f"train-{worker.name}.npy")
         np.save(paths[worker.name], real_images(network, counts[worker.name])[0])
         names = worker.ask("open", network=name, x=paths[worker.name], batch=batch)
@@ -165,9 +173,9 @@ def training_rounds(arguments, folder: Path, name: str, network, batch: int) -> 
     for number in range(arguments.rounds + 1):
         for worker in opened:
             for variant, values in rates[worker.name].items():
-                answer = worker.ask("epoch", name=variant)
+                answer = worker.ask("train", name=variant, epochs=EPOCHS)
                 if number:
-                    values.append(counts[worker.name] / answer["seconds"])
+                    values.append(EPOCHS * counts[worker.name] / answer["seconds"])
     for worker in opened:
         worker.close()
     print(name, batch, {w: {v: shown(r) for v, r in found.items()} for w, found in rates.items()}, file=sys.stderr)
@@ -331,6 +339,20 @@ def draw_growth(curves: dict[str, list[float]]) -> None:
 MEASURES = dict(zip(PARTS, (training, time_to_target, inference, nll, start, growth), strict=True))
 
 
+def processor() -> str:
+    """Return the processor's name, and how many GFLOP/s it does in float32 as NumPy multiplies matrices."""
+    described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":")[1].strip() for line in described.splitlines() if line.startswith("model name")]
+    features = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {name} " in f"{described} "]
+    a, seconds = np.ones((2048, 2048), "float32"), []
+    for _ in range(10):
+        started = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - started)
+    rate = 2 * 2048**3 / min(seconds) / 1e9
+    return f"{(names or [platform.processor()])[0]} ({', '.join(features)}), {rate:.0f} GFLOP/s in float32 by NumPy"
+
+
 def where(arguments) -> list[str]:
     """Return what was measured on what, as lines of Markdown."""
     found = {}
@@ -362,7 +384,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pages["where"] = where(arguments)
         for part in arguments.parts:
-            pages[part] = MEASURES[part](arguments, Path(folder))
+            pages[part] = [*MEASURES[part](arguments, Path(folder)), "", f"Processor: {processor()}."]
             print("\n".join(pages[part]), flush=True)
             saved.write_text(json.dumps(pages, indent=1))
             text = ["\n".join(pages[name]) for name in ("where", *PARTS) if name in pages]

@@ -13,7 +13,8 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from keras_ae.feeding import ArrayBatches
 
-COPIED_BYTES = 2**28  # Arrays up to this size are copied into TensorFlow's memory.
+COPIED_BYTES = 2**28  # Arrays up to this size are copied into TensorFlow's memory,
+COPIED_PASSES = 3  # and only if they are read so often: a copy takes longer than one pass gains by it.
 
 
 class _Read(PyDatasetAdapter):
@@ -49,15 +50,16 @@ class _Gathered(PyDatasetAdapter):
             self.order.assign(self.py_dataset.order)
 
 
-def adapter(batches: keras.utils.PyDataset, *, shuffle: bool) -> PyDatasetAdapter:
+def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int) -> PyDatasetAdapter:
     """Return what Keras' trainer reads in the place of a `PyDataset`.
 
     Args:
         batches: any; those of arrays TensorFlow may cut itself.
         shuffle: read the batches in another order every pass, as Keras does for a data set without one of its own.
+        passes: how often the data are read.
     """
     is_arrays = type(batches) is ArrayBatches and not shuffle
-    if is_arrays and sum(array.nbytes for array in batches.arrays) <= COPIED_BYTES:
+    if is_arrays and passes >= COPIED_PASSES and sum(array.nbytes for array in batches.arrays) <= COPIED_BYTES:
         return _Gathered(batches)
     return _Read(batches, shuffle=shuffle)
 

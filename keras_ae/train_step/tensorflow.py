@@ -96,9 +96,10 @@ class Steps:
         """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""
         if arguments.get("class_weight") is not None or self.distribute_strategy.num_replicas_in_sync > 1:
             return arguments
+        passes = arguments.get("epochs", 1)
         shuffle = {"x": bool(arguments.get("shuffle")), "validation_data": False}
         found = {
-            name: adapter(arguments[name], shuffle=shuffle[name])
+            name: adapter(arguments[name], shuffle=shuffle[name], passes=passes)
             for name in shuffle
             if isinstance(arguments.get(name), keras.utils.PyDataset)
         }
