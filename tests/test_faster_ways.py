@@ -8,6 +8,7 @@ import pytest
 
 import keras_ae
 from keras_ae import Spec, Vector
+from keras_ae.feeding import ArrayBatches
 from keras_ae.train_step import Steps, convolution, transposed_convolution
 
 X = np.random.default_rng(0).uniform(0.05, 0.95, (64, 6)).astype("float32")
@@ -90,7 +91,7 @@ def faults_of_taking_memory_again() -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / (2**26 / resource.getpagesize())
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="The others have allocators of their own.")
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="XLA takes memory on threads of its own.")
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="An option of glibc.")
 def test_memory_is_kept_between_steps_of_fit_and_not_after_it(monkeypatch):
     for name in ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
@@ -105,3 +106,36 @@ def test_memory_is_kept_between_steps_of_fit_and_not_after_it(monkeypatch):
     kept, left_alone = within
     assert kept < 0.05
     assert min(outside, left_alone) > 10 * kept
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="The others read arrays by NumPy.")
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_tensorflow_cuts_arrays_into_the_batches_of_numpy(shuffle):
+    from keras_ae.train_step.feed_tensorflow import adapter
+
+    arrays = X, np.arange(64)
+    ours, theirs = (ArrayBatches(arrays, 24, shuffle=shuffle, seed=3) for _ in range(2))
+    few, many = (adapter(ours, shuffle=False, passes=passes) for passes in (1, 10))
+    assert type(few) is not type(many)
+    for _ in range(2):
+        many.on_epoch_begin()
+        theirs.on_epoch_begin()
+        found = list(many.get_tf_dataset())
+        many.on_epoch_end()
+        assert len(found) == len(theirs) == 3
+        for index, batch in enumerate(found):
+            for one, other in zip(batch, theirs[index], strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="The others read arrays by NumPy.")
+def test_a_data_set_of_ones_own_is_read_as_it_is():
+    from keras_ae.train_step.feed_tensorflow import adapter
+
+    class Doubled(ArrayBatches):
+        def __getitem__(self, index):
+            return tuple(2 * array for array in super().__getitem__(index))
+
+    data = adapter(Doubled((X,), 24), shuffle=False, passes=10).get_tf_dataset()
+    np.testing.assert_array_equal(np.concatenate([batch[0] for batch in data]), 2 * X)
+    assert data.options().autotune.enabled is False
