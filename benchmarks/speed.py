@@ -165,7 +165,7 @@ def training_rounds(arguments, folder: Path, name: str, network, batch: int) -> 
     for worker in opened:
         # As many images as take about the wanted seconds, so that a slow network does not take most of the time.
         guess = {"mlp, MNIST": 40_000, "conv_vae, MNIST": 3000, "conv_vae, CIFAR-10": 1800}[name]
-        counts[worker.name] = max(16, round(arguments.seconds * guess / EPOCHS / batch)) * batch
+        counts[worker.name] = max(4, round(arguments.seconds * guess / EPOCHS / batch)) * batch
         paths[worker.name] = str(folder / f"train-{worker.name}.npy")
         np.save(paths[worker.name], real_images(network, counts[worker.name])[0])
         names = worker.ask("open", network=name, x=paths[worker.name], batch=batch)
@@ -360,11 +360,10 @@ def where(arguments) -> list[str]:
         versions = worker.ask("versions")
         found |= {"the peers'": f"({named(versions)})"} if worker.name == "peers" else versions
         worker.close()
-    options = f"--rounds {arguments.rounds} --seconds {arguments.seconds:g}"
     return [
         "# Speed",
         "",
-        f"`python benchmarks/speed.py {options}`: float32, seed 0, {os.cpu_count()} cores ({platform.machine()}), as "
+        f"`python benchmarks/speed.py`: float32, seed 0, {os.cpu_count()} cores ({platform.machine()}), as "
         f"many threads for each system, Python {platform.python_version()}, {named(found)}.",
     ]
 
@@ -379,12 +378,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.pythae:
         arguments.pythae = str(Path(arguments.pythae).absolute())
+    options = f"--rounds {arguments.rounds} --seconds {arguments.seconds:g}"
     saved = RESULTS / "speed.json"
     pages = json.loads(saved.read_text()) if saved.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         pages["where"] = where(arguments)
         for part in arguments.parts:
-            pages[part] = [*MEASURES[part](arguments, Path(folder)), "", f"Processor: {processor()}."]
+            measured = f"Measured by `{options}` on {processor()}."
+            pages[part] = [*MEASURES[part](arguments, Path(folder)), "", measured]
             print("\n".join(pages[part]), flush=True)
             saved.write_text(json.dumps(pages, indent=1))
             text = ["\n".join(pages[name]) for name in ("where", *PARTS) if name in pages]
