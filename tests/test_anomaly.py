@@ -11,6 +11,7 @@ from keras_ae.anomaly import (
     SCORES,
     LatentKNN,
     LatentMahalanobis,
+    LatentViews,
     NegativeELBO,
     NegativeLogLikelihood,
     RankEnsemble,
@@ -19,6 +20,8 @@ from keras_ae.anomaly import (
     fit_trimmed,
     score_named,
 )
+from keras_ae.anomaly.neighbours import Neighbours
+from keras_ae.anomaly.views import surprise
 from keras_ae.anomaly.whitening import FULL, Whitening
 
 RNG = np.random.default_rng(0)
@@ -56,7 +59,7 @@ def test_a_planted_defect_scores_higher(name, plane, vae):
 @pytest.mark.parametrize(
     ("name", "column"),
     [(name, 4) for name in ("reconstruction", "whitened_residual", "ensemble")]
-    + [(name, 1) for name in ("latent_mahalanobis", "latent_knn", "ensemble")],
+    + [(name, 1) for name in ("latent_mahalanobis", "latent_knn", "latent_views", "ensemble")],
 )
 def test_contributions_name_the_column(name, column):
     """Columns 0 to 2 are the code, 3 to 5 are what is left."""
@@ -108,6 +111,54 @@ def test_latent_knn_is_the_mean_distance_to_others(plane):
     np.testing.assert_allclose(share.score(new), np.sort(cdist(others, codes))[:, :30].mean(axis=1), rtol=1e-3)
 
 
+def test_a_local_distance_is_divided_by_that_of_the_neighbours():
+    """Points of a line at distance 1, and of one ten times as wide."""
+    line = np.c_[np.arange(50.0), np.zeros(50)]
+    points, new = np.concatenate([line, 10 * line + [0, 1e4]]), np.array([[25, 3.0], [250, 1e4 + 30]])
+    near, far = Neighbours(1).fit(points).distances(new)
+    assert (near, far) == pytest.approx((3, 30))
+    for local in (0, 0.5, 1):
+        scaled = Neighbours(1, local=local).fit(points)
+        np.testing.assert_allclose(scaled.distances(new), [3, 30 / 10**local])
+        np.testing.assert_allclose(scaled.own, np.repeat([1, 10 / 10**local], 50))
+    assert len(Neighbours(2, kept=7).fit(points).own) == 7
+
+
+def test_surprise_is_the_log_of_the_tail():
+    normal = np.arange(100.0)
+    found = surprise(np.array([-1, 49.5, 89.5, 98.5, 99, 2 * 99 - 49.5]), normal)
+    np.testing.assert_allclose(np.exp(-found), [1, 0.5, 0.1, 0.01, 0.005, 0.005 / 2])
+
+
+def test_a_view_of_all_values_is_the_surprise_of_code_and_residual(plane):
+    fitted, new = X[:300], X[300:400]
+    found = LatentViews(plane, views=0, local=0, neighbours=3).fit(fitted).score(new)
+    codes, residuals = fitted @ AXES[:, :3], fitted - fitted @ AXES[:, :3] @ AXES[:, :3].T
+    units = np.sqrt(codes.var(axis=0).sum()), np.sqrt(6 * np.square(residuals).mean(axis=0))
+    expected = 0
+    for part in (np.c_[codes], np.c_[codes / units[0], residuals / units[1] / 2]):
+        near = Neighbours(3).fit(part)
+        others = new @ AXES[:, :3], new - new @ AXES[:, :3] @ AXES[:, :3].T
+        others = others[0] if part.shape[1] == 3 else np.c_[others[0] / units[0], others[1] / units[1] / 2]
+        expected = expected + surprise(near.distances(others), np.sort(near.own)) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_a_share_of_neighbours_leaves_residuals_and_local_distances_out(plane):
+    score = LatentViews(plane, neighbours=0.1, views=0).fit(X[:300])
+    knn = LatentKNN(plane, neighbours=0.1).fit(X[:300])
+    expected = surprise(knn.score(X), np.sort(knn.score(X[:300])))
+    np.testing.assert_allclose(score.score(X), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_views_see_what_is_rebuilt_badly(plane):
+    """Off the plane the code says nothing, and the residual does."""
+    off = X[:100] + 4 * AXES[:, 5].astype("float32")
+    score = LatentViews(plane).fit(X)
+    assert score.score(off).mean() > score.score(X[:100]).mean() + 2
+    assert [each.sum() for each in score.hidden] == [0, 3, 3, 3, 3]
+
+
 def test_scores_of_a_variational_model_are_its_own(vae):
     elbo = NegativeELBO(vae, num_samples=4, seed=3).fit(X).score(X[:9])
     np.testing.assert_allclose(elbo, -vae.score_samples(X[:9], num_samples=4, seed=3))
@@ -142,14 +193,14 @@ def test_many_values_take_low_rank_and_noise():
 def test_images_have_contributions_of_their_shape():
     images = RNG.integers(0, 255, (40, 4, 4, 1), dtype="uint8")
     model = keras_ae.build(Spec((4, 4, 1), (keras_ae.Flatten(),), Vector(3), Normal()), seed=0)
-    for name in ("reconstruction", "whitened_residual", "latent_knn"):
+    for name in ("reconstruction", "whitened_residual", "latent_knn", "latent_views"):
         score = score_named(name, model).fit(images)
         assert score.contributions(images[:3]).shape == (3, 4, 4, 1)
         np.testing.assert_allclose(score.score(images), score.score(images.astype("float32") / 255), rtol=1e-3)
 
 
 def test_constant_data_have_finite_scores(plane):
-    for name in ("whitened_residual", "latent_mahalanobis", "latent_knn", "ensemble"):
+    for name in ("whitened_residual", "latent_mahalanobis", "latent_knn", "latent_views", "ensemble"):
         score = score_named(name, plane).fit(np.ones((10, 6), "float32"))
         assert np.isfinite(score.score(X[:5])).all()
         assert score.score(STRANGE[:5]).min() >= score.score(np.ones((1, 6), "float32"))[0]
@@ -178,6 +229,10 @@ def test_what_cannot_be_scored_is_refused(plane, vae):
         score_named("knn", plane)
     with pytest.raises(ValueError, match="neighbours must be at least 1"):
         LatentKNN(plane, neighbours=0)
+    with pytest.raises(ValueError, match="residual must be at least 0, got -1"):
+        LatentViews(plane, residual=-1)
+    with pytest.raises(ValueError, match=r"local must lie in \[0, 1\], got 2"):
+        LatentViews(plane, local=2)
     with pytest.raises(ValueError, match='kind must be "mse", "mae" or "nll"'):
         ReconstructionError(plane, kind="psnr").fit(X)
     with pytest.raises(ValueError, match="kind must be"):
@@ -185,7 +240,7 @@ def test_what_cannot_be_scored_is_refused(plane, vae):
     for scores in ([], [ReconstructionError(plane), ReconstructionError(vae)]):
         with pytest.raises(ValueError, match="scores of one model"):
             RankEnsemble(scores)
-    for name in ("whitened_residual", "latent_mahalanobis", "latent_knn", "ensemble"):
+    for name in ("whitened_residual", "latent_mahalanobis", "latent_knn", "latent_views", "ensemble"):
         with pytest.raises(ValueError, match="at least 2 samples, got 1"):
             score_named(name, plane).fit(X[:1])
         with pytest.raises(ValueError, match="NaN or inf"):

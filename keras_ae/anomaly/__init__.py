@@ -15,12 +15,14 @@ from keras_ae.anomaly.residuals import ReconstructionError, WhitenedResidual
 from keras_ae.anomaly.series import score_of_times, windows
 from keras_ae.anomaly.thresholds import best_f1_threshold, pot_threshold, quantile_threshold
 from keras_ae.anomaly.trimming import fit_trimmed
+from keras_ae.anomaly.views import LatentViews
 
 __all__ = [
     "SCORES",
     "FeatureKNN",
     "LatentKNN",
     "LatentMahalanobis",
+    "LatentViews",
     "NegativeELBO",
     "NegativeLogLikelihood",
     "RankEnsemble",

@@ -1,15 +1,8 @@
 """Scores of where the code of a sample lies among those of normal data."""
 
-import numpy as np
-
 from keras_ae.anomaly.base import Score
+from keras_ae.anomaly.neighbours import NEIGHBOURS, Neighbours
 from keras_ae.anomaly.whitening import Whitening
-from keras_ae.checks import checked_least
-from keras_ae.extras import optional
-
-NEIGHBOURS = 5
-_KEPT = 5000
-_AT_ONCE = 4096  # Codes whose distances are held at a time.
 
 
 class LatentMahalanobis(Score):
@@ -41,28 +34,11 @@ class LatentKNN(Score):
 
     def __init__(self, model, *, neighbours: int | float = NEIGHBOURS, seed: int = 0):
         super().__init__(model)
-        if not 0 < neighbours < 1:
-            checked_least("neighbours", neighbours)
-        self.neighbours, self.seed = neighbours, seed
+        self.nearest = Neighbours(neighbours, seed=seed)
 
     def _fit(self, x):
-        if len(x) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 samples, got {len(x)}.")
         super()._fit(x)
-        neighbors = optional("sklearn.neighbors", "scikit-learn", "sklearn")
-        codes, wanted = self.model.encode(x), self.neighbours
-        if wanted < 1:
-            codes = np.random.default_rng(self.seed).permutation(codes)[:_KEPT]
-            wanted = max(NEIGHBOURS, round(wanted * len(codes)))
-        self.index = neighbors.NearestNeighbors(n_neighbors=min(wanted, len(codes) - 1)).fit(codes)
-        self.itself = 1e-4 * self.index.kneighbors(n_neighbors=1)[0].mean()  # Codes differ by rounding between batches.
+        self.nearest.fit(self.model.encode(x))
 
     def _score(self, x):
-        codes = self.model.encode(x)
-        starts = range(0, len(codes), _AT_ONCE)
-        return np.concatenate([self._distances(codes[start : start + _AT_ONCE]) for start in starts])
-
-    def _distances(self, codes: np.ndarray) -> np.ndarray:
-        distances, _ = self.index.kneighbors(codes, n_neighbors=self.index.n_neighbors + 1)
-        was_fitted = distances[:, 0] <= self.itself
-        return np.where(was_fitted, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))
+        return self.nearest.distances(self.model.encode(x))

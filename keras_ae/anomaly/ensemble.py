@@ -4,8 +4,10 @@ import numpy as np
 
 from keras_ae.anomaly.base import Score
 from keras_ae.anomaly.bounds import NegativeELBO, NegativeLogLikelihood
-from keras_ae.anomaly.codes import NEIGHBOURS, LatentKNN, LatentMahalanobis
+from keras_ae.anomaly.codes import LatentKNN, LatentMahalanobis
+from keras_ae.anomaly.neighbours import NEIGHBOURS
 from keras_ae.anomaly.residuals import ReconstructionError, WhitenedResidual
+from keras_ae.anomaly.views import LatentViews
 
 
 class RankEnsemble(Score):
@@ -55,11 +57,12 @@ SCORES = {
     "whitened_residual": WhitenedResidual,
     "latent_mahalanobis": LatentMahalanobis,
     "latent_knn": LatentKNN,
+    "latent_views": LatentViews,
     "elbo": NegativeELBO,
     "log_likelihood": NegativeLogLikelihood,
     "ensemble": _ensemble,
 }
-_OF_NEIGHBOURS = ("latent_knn", "ensemble")
+_OF_NEIGHBOURS = ("latent_knn", "latent_views", "ensemble")
 
 
 def score_named(name: str, model, *, neighbours: int | float = NEIGHBOURS) -> Score:
@@ -68,7 +71,7 @@ def score_named(name: str, model, *, neighbours: int | float = NEIGHBOURS) -> Sc
     Args:
         name: one of `SCORES`; "ensemble" is that of whitened residual, latent Mahalanobis and latent kNN.
         model: a trained `Autoencoder`.
-        neighbours: of `LatentKNN`, alone or in the ensemble.
+        neighbours: of `LatentViews`, and of `LatentKNN`, alone or in the ensemble.
 
     Raises:
         ValueError: an unknown name, or a score that the model has not.

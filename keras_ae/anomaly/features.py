@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.anomaly.base import Score, as_floats
-from keras_ae.anomaly.codes import NEIGHBOURS
+from keras_ae.anomaly.neighbours import NEIGHBOURS
 from keras_ae.checks import checked_least
 
 _AT_ONCE = 512  # Images whose neighbours are held at a time.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.anomaly import quantile_threshold, score_named
-from keras_ae.anomaly.codes import NEIGHBOURS
+from keras_ae.anomaly.neighbours import NEIGHBOURS
 from keras_ae.anomaly.thresholds import checked_contamination
 from keras_ae.estimators.base import AutoencoderEstimator, sklearn_base
 
@@ -19,7 +19,7 @@ class AutoencoderOutlierDetector(sklearn_base.OutlierMixin, AutoencoderEstimator
             Of rows that are known to be normal it is the share of false alarms.
         robust: True where the training rows hold anomalies. The model is trained, then trained on without the share
             `contamination` of greatest loss (`keras_ae.anomaly.fit_trimmed`), and the score knows the others only;
-            latent kNN asks that share of the rows, so that anomalies that are alike cannot vouch for each other.
+            neighbours are that share of the rows, so that anomalies that are alike cannot vouch for each other.
 
     Attributes:
         score_: the fitted `keras_ae.anomaly.Score`, for which higher is more anomalous.
