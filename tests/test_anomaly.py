@@ -229,8 +229,9 @@ def test_what_cannot_be_scored_is_refused(plane, vae):
         score_named("knn", plane)
     with pytest.raises(ValueError, match="neighbours must be at least 1"):
         LatentKNN(plane, neighbours=0)
-    with pytest.raises(ValueError, match="residual must be at least 0, got -1"):
-        LatentViews(plane, residual=-1)
+    for name in ("residual", "views"):
+        with pytest.raises(ValueError, match=f"{name} must be at least 0, not -1"):
+            LatentViews(plane, **{name: -1})
     with pytest.raises(ValueError, match=r"local must lie in \[0, 1\], got 2"):
         LatentViews(plane, local=2)
     with pytest.raises(ValueError, match='kind must be "mse", "mae" or "nll"'):

@@ -129,6 +129,21 @@ def test_tensorflow_cuts_arrays_into_the_batches_of_numpy(shuffle):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="The others read arrays by NumPy.")
+def test_fit_takes_the_same_steps_whoever_cuts_the_batches():
+    class CutByPython(ArrayBatches):
+        pass
+
+    found = []
+    for kind in (ArrayBatches, CutByPython):
+        model = keras_ae.build(Spec((6,), (), Vector(2), "gaussian"), seed=0, optimizer="sgd")
+        data = [kind((X,), 24, shuffle=shuffle, seed=3) for shuffle in (True, False)]
+        history = model.fit(data[0], epochs=4, validation_data=data[1], verbose=0).history
+        found.append([*model.get_weights(), history["loss"], history["val_loss"]])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="The others read arrays by NumPy.")
 def test_a_data_set_of_ones_own_is_read_as_it_is():
     from keras_ae.train_step.feed_tensorflow import adapter
 

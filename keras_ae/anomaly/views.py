@@ -4,15 +4,16 @@ import numpy as np
 
 from keras_ae.anomaly.base import Score, as_floats
 from keras_ae.anomaly.neighbours import KEPT, NEIGHBOURS, Neighbours
+from keras_ae.checks import checked_least
 
 
 class LatentViews(Score):
     """How far a sample is from normal data by latent kNN: seen whole, and with half of its values hidden several times.
 
-    An anomaly in few columns is lost in the distance over many, and stands out in a view of these few (feature bagging,
-    Lazarevic & Kumar 2005). We differ: all views are of one network, to which a hidden value is the mean of normal
-    data. Two distances are taken in each view: of the code, and of the code beside the residual, which is what the
-    model gets wrong about the sample, the hidden values included.
+    Views of random halves are feature bagging (Lazarevic & Kumar 2005): an anomaly in few values may be lost in the
+    distance over many. We differ: all views are of one network, to which a hidden value is the mean of normal data. Two
+    distances are taken in each view: of the code, and of the code beside the residual, which is what the model gets
+    wrong about the sample, the hidden values included.
 
     A distance counts as its `surprise`. Both kinds of distance count alike, and the whole sample as much as all halves
     together.
@@ -25,12 +26,12 @@ class LatentViews(Score):
             as the neighbours are from theirs.
         residual: length of the residual, its values in units of their root mean square, beside a code of length 1; 0
             leaves it out; None means 0.5.
-        views: how many halves.
+        views: how many halves, at least 0.
         seed: fixes which values are hidden, and which 5,000 vectors are kept where there are more; all codes of whole
             samples are kept, unless `neighbours` is a share.
 
     Raises:
-        ValueError: fewer than 1 neighbour, a `local` outside [0, 1], or a negative `residual`.
+        ValueError: fewer than 1 neighbour, a `local` outside [0, 1], a negative `residual` or number of views.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class LatentViews(Score):
         super().__init__(model)
         suited = 0.5 if neighbours >= 1 else 0.0
         local, residual = (suited if each is None else each for each in (local, residual))
-        if residual < 0:
-            raise ValueError(f"residual must be at least 0, got {residual!r}.")
+        checked_least("residual", residual, least=0)
+        checked_least("views", views, least=0)
         kinds = (None, KEPT) if residual else (None,)
         self.nearest = [
             [Neighbours(neighbours, local=local, kept=KEPT if view else kept, seed=seed) for kept in kinds]
