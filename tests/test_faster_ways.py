@@ -115,7 +115,7 @@ def test_tensorflow_cuts_arrays_into_the_batches_of_numpy(shuffle):
 
     arrays = X, np.arange(64)
     ours, theirs = (ArrayBatches(arrays, 24, shuffle=shuffle, seed=3) for _ in range(2))
-    few, many = (adapter(ours, shuffle=False, passes=passes) for passes in (1, 10))
+    few, many = (adapter(ours, shuffle=False, passes=passes, shared=False) for passes in (1, 10))
     assert type(few) is not type(many)
     for _ in range(2):
         many.on_epoch_begin()
@@ -151,6 +151,6 @@ def test_a_data_set_of_ones_own_is_read_as_it_is():
         def __getitem__(self, index):
             return tuple(2 * array for array in super().__getitem__(index))
 
-    data = adapter(Doubled((X,), 24), shuffle=False, passes=10).get_tf_dataset()
+    data = adapter(Doubled((X,), 24), shuffle=False, passes=10, shared=False).get_tf_dataset()
     np.testing.assert_array_equal(np.concatenate([batch[0] for batch in data]), 2 * X)
     assert data.options().autotune.enabled is False

@@ -25,6 +25,17 @@ class _Read(PyDatasetAdapter):
         return _untuned(super().get_tf_dataset())
 
 
+class _Copied(_Read):
+    """Batches that `tf.distribute` cuts among workers.
+
+    TensorFlow may write into a slice in place, where it would leave the whole alone. The whole may be the user's array.
+    """
+
+    def get_tf_dataset(self) -> tf.data.Dataset:
+        """Called by Keras once a pass."""
+        return super().get_tf_dataset().map(_deep_copy)
+
+
 class _Gathered(PyDatasetAdapter):
     """Batches of arrays that TensorFlow cuts, in the order that the data set has at the begin of a pass."""
 
@@ -50,18 +61,25 @@ class _Gathered(PyDatasetAdapter):
             self.order.assign(self.py_dataset.order)
 
 
-def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int) -> PyDatasetAdapter:
+def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, shared: bool) -> PyDatasetAdapter:
     """Return what Keras' trainer reads in the place of a `PyDataset`.
 
     Args:
         batches: any; those of arrays TensorFlow may cut itself.
         shuffle: read the batches in another order every pass, as Keras does for a data set without one of its own.
         passes: how often the data are read.
+        shared: several replicas of `tf.distribute` share each batch.
     """
+    if shared:
+        return _Copied(batches, shuffle=shuffle)
     is_arrays = type(batches) is ArrayBatches and not shuffle
     if is_arrays and passes >= COPIED_PASSES and sum(array.nbytes for array in batches.arrays) <= COPIED_BYTES:
         return _Gathered(batches)
     return _Read(batches, shuffle=shuffle)
+
+
+def _deep_copy(*batch: tf.Tensor) -> tuple:
+    return tuple(tf.raw_ops.DeepCopy(x=part) for part in batch)
 
 
 def _untuned(data: tf.data.Dataset) -> tf.data.Dataset:

@@ -94,12 +94,12 @@ class Steps:
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""
-        if arguments.get("class_weight") is not None or self.distribute_strategy.num_replicas_in_sync > 1:
+        if arguments.get("class_weight") is not None:
             return arguments
-        passes = arguments.get("epochs", 1)
+        options = {"passes": arguments.get("epochs", 1), "shared": self.distribute_strategy.num_replicas_in_sync > 1}
         shuffle = {"x": bool(arguments.get("shuffle")), "validation_data": False}
         found = {
-            name: adapter(arguments[name], shuffle=shuffle[name], passes=passes)
+            name: adapter(arguments[name], shuffle=shuffle[name], **options)
             for name in shuffle
             if isinstance(arguments.get(name), keras.utils.PyDataset)
         }
