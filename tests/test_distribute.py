@@ -144,6 +144,9 @@ def work(folder, kind):
         # The order of shuffled arrays is one for all processes: the sum of shares is that of whole batches.
         found["shuffled"] = fitted("ae", shuffle=True)["steps"]
         found["left_alone"] = is_left_alone()
+        kept = keras_ae.build("ae")
+        kept.fit(digits()[:BATCH], verbose=0)
+    found["threads"] = [comm.read_text() for comm in Path("/proc/self/task").glob("*/comm")]
     (Path(folder) / f"{together.index}.json").write_text(json.dumps(found))
 
 
@@ -253,6 +256,12 @@ def test_all_processes_see_the_same_logs_and_order(way, found):
 @ways
 def test_arrays_are_not_written_to(way, found):
     assert all(one["left_alone"] for one in found)
+
+
+@ways
+@pytest.mark.skipif(BACKEND != "torch", reason="The others leave their threads to themselves.")
+def test_no_thread_of_a_trained_model_outlives_the_block(way, found):
+    assert not [thread for one in found for thread in one["threads"] if "gloo" in thread]
 
 
 @ways

@@ -1,6 +1,7 @@
 """`torch.distributed`: the processes that `torchrun` starts, one for each device."""
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,9 @@ import torch
 from torch import distributed
 
 from keras_ae.train_step.distribution import Workers
+
+# Models whose function "replicated" is PyTorch's engine, which keeps the threads that talk to other processes.
+replicated = weakref.WeakSet()
 
 
 def detected() -> str:
@@ -33,6 +37,9 @@ def data_parallel() -> Iterator[Workers]:
         yield Workers("data-parallel", distributed.get_rank(), count=size, replicas=size)
     finally:
         if not joined:
+            # Threads that outlive the block may abort the process when Python ends.
+            for model in replicated:
+                model.functions.pop("replicated", None)
             distributed.destroy_process_group()
 
 

@@ -7,6 +7,7 @@ from torch import distributed
 
 from keras_ae.train_step.adam_torch import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, workers
+from keras_ae.train_step.distribution_torch import replicated
 from keras_ae.train_step.layers_torch import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
 from keras_ae.train_step.memory import kept_memory
 from keras_ae.train_step.shares import Shares
@@ -48,6 +49,7 @@ class Steps:
         super().make_train_function(force)
         if _ranks() > 1:
             self.functions["replicated"] = torch.nn.parallel.DistributedDataParallel(_Objective(self))
+            replicated.add(self)
 
     def get_metrics_result(self) -> dict:
         """Return the running means, under `torchrun` over the samples of all processes."""
