@@ -1,10 +1,11 @@
 """Anomaly detection: tables, one class of images, series, beside what people use without an autoencoder.
 
-    python benchmarks/anomaly.py [--seeds 0 1 2] [--tables FOLDER] [--series FOLDER] [--parts tables one_class series]
+    python benchmarks/anomaly.py [--seeds 0 1 2] [--tables FOLDER] [--keel FOLDER] [--series FOLDER] [--parts PART ...]
 
-The folders may come from the environment variables KERAS_AE_TABULAR and KERAS_AE_SERIES; what they hold is said in
-`tabular.py` and `nab.py`. The images are prepared data sets (`TFDS_DATA_DIR`). A part whose data are not given is left
-out, and named. What is measured is kept in `results/anomaly.json` and not measured again unless `--fresh`.
+The parts are tables, keel, one_class and series. Folders may come from the environment variables KERAS_AE_TABULAR,
+KERAS_AE_KEEL and KERAS_AE_SERIES; what they hold is said in `tabular.py`, `keel.py` and `nab.py`. The images are
+prepared data sets (`TFDS_DATA_DIR`). A part whose data are not given is left out, and named. What is measured is kept
+in `results/anomaly.json` and not measured again unless `--fresh`.
 
 Needs `pip install -e '.[sklearn,pyod]'`; without PyOD and PyTorch its rows are left out. On JAX many small trainings
 are fastest with compiled steps kept, JAX_COMPILATION_CACHE_DIR=FOLDER JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0;
@@ -18,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import harness
+import keel
 import nab
 import one_class
 import tabular
@@ -25,7 +27,7 @@ from pretrained import Kept
 
 from keras_ae.files import replacing
 
-PARTS = ("tables", "one_class", "series")
+PARTS = ("tables", "keel", "one_class", "series")
 
 
 def folder(variable: str) -> Path | None:
@@ -39,6 +41,7 @@ def report(arguments: argparse.Namespace) -> str:
     packages = ("keras", "numpy", "scikit-learn", *(("pyod",) if find_spec("pyod") else ()))
     sections = {
         "tables": arguments.tables and (lambda: tabular.section(kept, arguments.tables, arguments.seeds)),
+        "keel": arguments.keel and (lambda: keel.section(kept, arguments.keel, arguments.seeds)),
         "one_class": lambda: one_class.section(kept, arguments.seeds),
         "series": arguments.series and (lambda: nab.section(kept, arguments.series, arguments.seeds)),
     }
@@ -59,6 +62,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tables", type=Path, default=folder("KERAS_AE_TABULAR"), help="folder of .npz files")
+    parser.add_argument("--keel", type=Path, default=folder("KERAS_AE_KEEL"), help="folder of .dat files")
     parser.add_argument("--series", type=Path, default=folder("KERAS_AE_SERIES"), help="folder of .csv files")
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--fresh", action="store_true", help="measure what is kept anew")

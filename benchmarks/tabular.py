@@ -31,13 +31,25 @@ from keras_ae.estimators import AutoencoderOutlierDetector
 
 REGIMES = ("clean", "contaminated")
 MOST = 10_000  # Rows that the slowest methods are trained on.
-OURS = {"keras_ae": {}, "keras_ae, error": {"score": "reconstruction"}}
+OURS = {
+    "keras_ae": {},
+    "keras_ae, latent kNN": {"score": "latent_knn"},
+    "keras_ae, error": {"score": "reconstruction"},
+}
+
+
+def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return values, (rows, columns), and labels, (rows,), of a file of ADBench (.npz) or of KEEL (.dat)."""
+    if path.suffix == ".npz":
+        with np.load(path) as data:
+            return data["X"].astype("float64"), data["y"].astype(int)
+    *columns, label = np.loadtxt(path, delimiter=",", dtype=str, unpack=True)
+    return np.array(columns, "float64").T, (np.char.strip(label) == "positive").astype(int)
 
 
 def split(path: Path, regime: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return training rows, test rows and the labels of the test rows, columns standardised by the training rows."""
-    with np.load(path) as data:
-        x, y = data["X"].astype("float64"), data["y"].astype(int)
+    x, y = read(path)
     train = test = np.arange(len(y))
     if regime == "clean":
         normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
@@ -130,13 +142,21 @@ def measure(method: str, path: Path, regime: str, seed: int) -> dict:
     return {"auroc": roc_auc_score(y, scores), "ap": average_precision_score(y, scores), "seconds": round(seconds, 1)}
 
 
-def table(found: dict, sets: list[str]) -> list[str]:
-    """Return a table of AUROC: methods by sets, with the means of AUROC and average precision, best first."""
-    lines = [f"| method | AUROC | AP | {' | '.join(sets)} | minutes |", "|---|" + "---|" * (len(sets) + 3)]
+def table(found: dict, columns: dict[str, list[str]]) -> list[str]:
+    """Return a table of AUROC, best first.
+
+    Args:
+        found: what `measure` returned, of every method, set and seed.
+        columns: the sets that each column is the mean of; the means of AUROC and average precision are over columns.
+    """
+    lines = [f"| method | AUROC | AP | {' | '.join(columns)} | minutes |", "|---|" + "---|" * (len(columns) + 3)]
     rows = []
     for method, numbers in found.items():
-        auroc, ap = (np.array([[one[name] for one in numbers[each]] for each in sets]) for name in ("auroc", "ap"))
-        minutes = sum(one["seconds"] for each in sets for one in numbers[each]) / 60 / auroc.shape[1]
+        auroc, ap = (
+            np.array([np.mean([[one[name] for one in numbers[each]] for each in sets], 0) for sets in columns.values()])
+            for name in ("auroc", "ap")
+        )
+        minutes = sum(one["seconds"] for runs in numbers.values() for one in runs) / 60 / auroc.shape[1]
         label = f"**{method}**" if method in OURS else method
         cells = " | ".join(f"{value:.3f}" for value in auroc.mean(axis=1))
         means = " | ".join(spread(values.mean(axis=0)) for values in (auroc, ap))
@@ -165,5 +185,5 @@ def section(kept: Kept, folder: Path, seeds: list[int]) -> list[str]:
             }
             for method in METHODS
         }
-        lines += ["", f"### {regime.capitalize()}", "", *table(found, [path.stem for path in paths])]
+        lines += ["", f"### {regime.capitalize()}", "", *table(found, {path.stem: [path.stem] for path in paths})]
     return lines

@@ -30,7 +30,7 @@ class AutoencoderOutlierDetector(sklearn_base.OutlierMixin, AutoencoderEstimator
         self,
         model=None,
         *,
-        score="latent_knn",
+        score="latent_views",
         contamination=0.1,
         robust=False,
         latent_dim=None,
