@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from pretrained import Kept
-from tabular import METHODS, PYOD, REGIMES, measure, read, table
+from tabular import read, regimes
 
 SEEN = ("glass", "pima", "shuttle", "wisconsin")
 
@@ -38,24 +38,10 @@ def is_numeric(path: Path) -> bool:
 def section(kept: Kept, folder: Path, seeds: list[int]) -> list[str]:
     """Measure what is not kept and return the tables of both regimes as Markdown."""
     groups = sources(folder)
-    names = {source: [path.stem for path in paths] for source, paths in groups.items()}
-    lines = [
+    return [
         "## Tables that no setting was chosen on",
         "",
         f"{sum(map(len, groups.values()))} imbalanced sets of KEEL from {len(groups)} sources; AUROC of each source, "
         f"mean over its sets and the seeds, otherwise as above. PyOD's networks are trained by seed {seeds[0]} alone.",
+        *regimes(kept, "keel", groups, seeds),
     ]
-    for regime in REGIMES:
-        found = {
-            method: {
-                path.stem: [
-                    kept.get(f"keel/{regime}/{path.stem}/{method}/{seed}", measure, method, path, regime, seed)
-                    for seed in (seeds[:1] if method in PYOD else seeds)
-                ]
-                for paths in groups.values()
-                for path in paths
-            }
-            for method in METHODS
-        }
-        lines += ["", f"### {regime.capitalize()}", "", *table(found, names)]
-    return lines

@@ -164,26 +164,40 @@ def table(found: dict, columns: dict[str, list[str]]) -> list[str]:
     return lines + [line for _, line in sorted(rows, reverse=True)]
 
 
+def regimes(kept: Kept, part: str, columns: dict[str, list[Path]], seeds: list[int]) -> list[str]:
+    """Measure what is not kept and return a table of each regime as Markdown; see `table` for the columns.
+
+    Raises:
+        ValueError: there is no column.
+    """
+    if not columns:
+        raise ValueError(f"The folder of the part {part} has no file that it should have. Name another folder.")
+    lines = []
+    for regime in REGIMES:
+        found = {
+            method: {
+                path.stem: [
+                    kept.get(f"{part}/{regime}/{path.stem}/{method}/{seed}", measure, method, path, regime, seed)
+                    for seed in (seeds[:1] if method in PYOD else seeds)
+                ]
+                for paths in columns.values()
+                for path in paths
+            }
+            for method in METHODS
+        }
+        names = {column: [path.stem for path in paths] for column, paths in columns.items()}
+        lines += ["", f"### {regime.capitalize()}", "", *table(found, names)]
+    return lines
+
+
 def section(kept: Kept, folder: Path, seeds: list[int]) -> list[str]:
     """Measure what is not kept and return the tables of both regimes as Markdown."""
     paths = sorted(folder.glob("*.npz"), key=lambda path: path.stem.lower())
-    lines = [
+    return [
         "## Tables",
         "",
         "AUROC of each set, mean over the seeds; means over the sets with the standard deviation over seeds; minutes "
         "to fit and score all sets once. OCSVM and PyOD's networks, of their defaults, are trained on at most "
         f"{MOST:,} rows, PyOD's by seed {seeds[0]} alone.",
+        *regimes(kept, "tables", {path.stem: [path] for path in paths}, seeds),
     ]
-    for regime in REGIMES:
-        found = {
-            method: {
-                path.stem: [
-                    kept.get(f"tables/{regime}/{path.stem}/{method}/{seed}", measure, method, path, regime, seed)
-                    for seed in (seeds[:1] if method in PYOD else seeds)
-                ]
-                for path in paths
-            }
-            for method in METHODS
-        }
-        lines += ["", f"### {regime.capitalize()}", "", *table(found, {path.stem: [path.stem] for path in paths})]
-    return lines
