@@ -34,7 +34,7 @@ from keras_ae.rows import (
     shapes,
 )
 from keras_ae.spec import Spec, last_weighted
-from keras_ae.train_step import convolution, transposed_convolution
+from keras_ae.train_step import activation, convolution, transposed_convolution
 
 _BY_RANK = {
     Conv: [convolution(kind) for kind in (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)],
@@ -158,13 +158,13 @@ def _apply(row: Row, x, make: Maker):
 @_apply.register(Deconv)
 def _(row, x, make):
     kind = _BY_RANK[type(row)][len(x.shape) - 3]
-    options = {"strides": row.stride, "padding": "same", "activation": row.activation}
+    options = {"strides": row.stride, "padding": "same", "activation": activation(row.activation)}
     return make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
 
 
 @_apply.register
 def _(row: Dense, x, make):
-    return make.weighted(keras.layers.Dense, row.units, activation=row.activation, name="dense")(x)
+    return make.weighted(keras.layers.Dense, row.units, activation=activation(row.activation), name="dense")(x)
 
 
 @_apply.register
@@ -202,7 +202,7 @@ def _(row: Dropout, x, make):
 
 @_apply.register
 def _(row: Activation, x, make):
-    return make.layer(keras.layers.Activation, row.activation, name="activation")(x)
+    return make.layer(keras.layers.Activation, activation(row.activation), name="activation")(x)
 
 
 @_apply.register
@@ -212,7 +212,7 @@ def _(row: Residual, x, make):
     if branch.shape[-1] != x.shape[-1]:
         x = make.weighted(keras.layers.Dense, branch.shape[-1], name="projection")(x)
     total = make.layer(keras.layers.Add, name="add")([x, branch])
-    return make.layer(keras.layers.Activation, row.activation, name="activation")(total)
+    return make.layer(keras.layers.Activation, activation(row.activation), name="activation")(total)
 
 
 @singledispatch

@@ -108,14 +108,26 @@ class NormalLayer(LikelihoodLayer):
         log_var = bounded(ops.convert_to_tensor(self.log_var)) if self.row.variance == "global" else self.log_var
         return x_logits, log_var
 
+    def nll(self, x, x_logits):
+        """As `nll_of_values`, summed; a variance that the values of a sample share is applied to their sum."""
+        if self.row.variance == "pixel":
+            return super().nll(x, x_logits)
+        mean, log_var = self.mean_and_log_var(x_logits)
+        squared, count = sum_over_values(ops.square(x - mean)), math.prod(x_logits.shape[1:])
+        if self.row.variance == "sample":
+            log_var = self._best_log_var(squared / count)
+        return 0.5 * (count * (math.log(2 * math.pi) + log_var) + squared * ops.exp(-log_var))
+
     def nll_of_values(self, x, x_logits):
         """Return (log(2 pi) + log_var + (x - mean)^2 / var) / 2, elementwise."""
         mean, log_var = self.mean_and_log_var(x_logits)
         squared = ops.square(x - mean)
         if self.row.variance == "sample":
-            values = tuple(range(1, len(x.shape)))
-            log_var = ops.log(ops.maximum(ops.mean(squared, axis=values, keepdims=True), self.least_var))
+            log_var = self._best_log_var(ops.mean(squared, axis=tuple(range(1, len(x.shape))), keepdims=True))
         return 0.5 * (math.log(2 * math.pi) + log_var + squared * ops.exp(-log_var))
+
+    def _best_log_var(self, mean_squared):
+        return ops.log(ops.maximum(mean_squared, self.least_var))
 
     def call(self, x_logits):
         """Return the mean, which is not bounded."""

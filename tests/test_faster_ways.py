@@ -9,7 +9,7 @@ import pytest
 import keras_ae
 from keras_ae import Spec, Vector
 from keras_ae.feeding import ArrayBatches
-from keras_ae.train_step import Steps, convolution, transposed_convolution
+from keras_ae.train_step import Steps, activation, convolution, transposed_convolution
 
 X = np.random.default_rng(0).uniform(0.05, 0.95, (64, 6)).astype("float32")
 
@@ -80,6 +80,74 @@ def test_layers_are_those_of_keras(kind, options, kernel, stride):
     ours.set_weights(theirs.get_weights())
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(x)), wanted, rtol=1e-4, atol=1e-5)
     assert type(ours).__name__ == kind.__name__
+
+
+def gradients(function, *arrays) -> list[np.ndarray]:
+    """Of the sum of a function's sines, by each of its arguments."""
+    backend = keras.backend.backend()
+    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            total = tf.reduce_sum(tf.sin(function(*tensors)))
+        found = tape.gradient(total, tensors)
+    elif backend == "torch":
+        import torch
+
+        tensors = [tensor.detach().requires_grad_() for tensor in tensors]
+        found = torch.autograd.grad(torch.sin(function(*tensors)).sum(), tensors)
+    else:
+        import jax
+
+        found = jax.grad(lambda *t: keras.ops.sum(keras.ops.sin(function(*t))), argnums=range(len(tensors)))(*tensors)
+    return [keras.ops.convert_to_numpy(one) for one in found]
+
+
+def called_with(layer):
+    """The layer as a function of its inputs and weights."""
+
+    def function(inputs, *weights):
+        values, _ = layer.stateless_call(weights, [], inputs)
+        return values
+
+    return function
+
+
+@pytest.mark.parametrize("filters", [1, 3, 9])
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (2, 2), (9, 3), (3, 1)], ids=str)
+@pytest.mark.parametrize("kind", TRANSPOSED, ids=lambda kind: kind.__name__)
+def test_gradients_of_transposed_convolutions_are_those_of_keras(kind, kernel, stride, filters):
+    rank = int(kind.__name__[4])
+    x = np.random.default_rng(0).normal(size=(3, *(5, 6, 4)[:rank], 2)).astype("float32")
+    layers = [each(filters, kernel, stride, padding="same") for each in (kind, transposed_convolution(kind))]
+    for layer in layers:
+        layer.build(x.shape)
+    draw = np.random.default_rng(1)
+    weights = [draw.normal(size=weight.shape).astype("float32") for weight in layers[0].trainable_weights]
+    theirs, ours = (gradients(called_with(layer), x, *weights) for layer in layers)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["silu", "swish", "relu"])
+@pytest.mark.parametrize("shape", [(3, 5), (2, 16, 16, 8)], ids=str)
+def test_activations_and_their_gradients_are_those_of_keras(name, shape):
+    x = np.random.default_rng(0).normal(0, 4, size=shape).astype("float32")
+    theirs, ours = (keras.activations.get(each) for each in (name, activation(name)))
+    np.testing.assert_allclose(*(keras.ops.convert_to_numpy(f(x)) for f in (ours, theirs)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradients(ours, x)[0], gradients(theirs, x)[0], rtol=1e-4, atol=1e-5)
+    assert keras.activations.serialize(ours) == keras.activations.serialize(theirs)
+
+
+def test_parts_with_faster_layers_are_plain_keras_files(tmp_path):
+    model = keras_ae.build("conv_vae", seed=0)
+    z = np.random.default_rng(0).normal(size=(3, model.spec.latent_dim)).astype("float32")
+    model.decoder.save(tmp_path / "decoder.keras")
+    loaded = keras.models.load_model(tmp_path / "decoder.keras")
+    assert type(loaded.layers[-1]) is keras.layers.Conv2DTranspose
+    np.testing.assert_allclose(loaded.predict(z, verbose=0), model.decoder.predict(z, verbose=0), rtol=1e-4, atol=1e-5)
 
 
 def faults_of_taking_memory_again() -> float:

@@ -114,6 +114,14 @@ def test_nll_is_that_of_scipy():
     assert values(Laplace(0.7), x, 0.4) == pytest.approx(-stats.laplace.logpdf(x, 0.4, 0.7), rel=1e-5)
 
 
+@pytest.mark.parametrize("row", [Normal("fixed", 0.7), Normal("global", 0.7), Normal("sample")], ids=str)
+def test_a_shared_variance_gives_the_sum_over_values(row):
+    x, mean = np.random.default_rng(0).normal(size=(2, 5, 3, 4)).astype("float32")
+    layer = likelihood_layer(row)
+    of_values = array(layer.nll_of_values(tensor(x), tensor(mean)))
+    assert array(layer.nll(tensor(x), tensor(mean))) == pytest.approx(of_values.sum((1, 2)), rel=1e-5)
+
+
 def test_the_variance_of_each_sample_is_the_one_of_the_greatest_likelihood():
     rng = np.random.default_rng(0)
     x, mean = rng.normal(size=(2, 3, 2)) * [[[0.1]], [[3.0]]], np.zeros((2, 3, 2))

@@ -7,7 +7,11 @@ import keras
 import numpy as np
 
 from keras_ae.train_step.distribution import out_of_scope, workers
-from keras_ae.train_step.layers_jax import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
+from keras_ae.train_step.layers_jax import (  # noqa: F401 (offered by each backend)
+    activation,
+    convolution,
+    transposed_convolution,
+)
 from keras_ae.train_step.shares import Shares
 
 

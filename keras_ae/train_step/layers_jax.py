@@ -11,29 +11,13 @@ import jax
 import jax.numpy as jnp
 from keras import ops
 
+from keras_ae.train_step.blocks import in_blocks, interleaved, named_as, suits
+
 
 def _suits(layer, sides: tuple[int, ...]) -> bool:
-    """Whether blocks of the stride's size tile kernel and input, and the padding is alike on both sides."""
-    pairs = list(zip(layer.kernel_size, layer.strides, strict=True))
-    return (
-        jax.default_backend() == "cpu"
-        and layer.padding == "same"
-        and layer.data_format == "channels_last"
-        and set(layer.dilation_rate) == {1}
-        and getattr(layer, "groups", 1) == 1
-        and all(kernel % stride == 0 and (kernel - stride) % 2 == 0 for kernel, stride in pairs)
-        and all(side % stride == 0 for side, stride in zip(sides, layer.strides, strict=True))
-    )
-
-
-def _in_blocks(kernel, strides: tuple[int, ...]):
-    """(*kernel sizes, a, b) -> (blocks, values of a block, a, b), and how many blocks along each side."""
-    counts = tuple(size // stride for size, stride in zip(kernel.shape, strides, strict=False))
-    split = [part for pair in zip(counts, strides, strict=True) for part in pair]
-    rank = len(strides)
-    order = (*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1)
-    kernel = kernel.reshape(*split, *kernel.shape[rank:]).transpose(order)
-    return kernel.reshape(prod(counts), prod(strides), *kernel.shape[-2:]), counts
+    """Whether blocks of the stride's size tile kernel and input."""
+    whole = all(side % stride == 0 for side, stride in zip(sides, layer.strides, strict=True))
+    return jax.default_backend() == "cpu" and whole and suits(layer)
 
 
 class _Products:
@@ -45,7 +29,8 @@ class _Products:
         if not _suits(self, sides):
             return super().convolution_op(inputs, kernel)
         strides, rank = self.strides, len(sides)
-        blocks, counts = _in_blocks(ops.convert_to_tensor(kernel), strides)
+        blocks = in_blocks(ops.convert_to_tensor(kernel), strides)
+        counts = blocks.shape[:rank]
         outs = tuple(side // stride for side, stride in zip(sides, strides, strict=True))
         pads = [(size - stride) // 2 for size, stride in zip(self.kernel_size, strides, strict=True)]
         x = jnp.pad(inputs, [(0, 0), *((pad, pad) for pad in pads), (0, 0)])
@@ -67,22 +52,15 @@ class _TransposedProducts:
         if not _suits(self, (0,) * len(sides)):
             return super().call(inputs)
         strides, rank = self.strides, len(sides)
-        blocks, counts = _in_blocks(ops.convert_to_tensor(self.kernel), strides)
-        filters = blocks.shape[2]
+        blocks = in_blocks(ops.convert_to_tensor(self.kernel), strides)
+        counts, filters = blocks.shape[:rank], blocks.shape[-2]
         products = inputs.reshape(-1, channels) @ blocks.reshape(-1, channels).T
-        products = products.reshape(-1, *sides, len(blocks), prod(strides) * filters)
-        lengths = [side + count - 1 for side, count in zip(sides, counts, strict=True)]
+        products = products.reshape(-1, *sides, prod(counts), prod(strides) * filters)
         total = 0
         for place, shift in enumerate(product(*map(range, counts))):
             around = [(by, count - 1 - by) for by, count in zip(shift, counts, strict=True)]
             total += jnp.pad(products[..., place, :], [(0, 0), *around, (0, 0)])
-        total = total.reshape(-1, *lengths, *strides, filters)
-        order = [axis for pair in zip(range(1, rank + 1), range(rank + 1, 2 * rank + 1), strict=True) for axis in pair]
-        total = total.transpose(0, *order, 2 * rank + 1)
-        total = total.reshape(-1, *(part * stride for part, stride in zip(lengths, strides, strict=True)), filters)
-        pads = [(size - stride) // 2 for size, stride in zip(self.kernel_size, strides, strict=True)]
-        outs = [side * stride for side, stride in zip(sides, strides, strict=True)]
-        outputs = total[:, *_window(pads, outs)]
+        outputs = interleaved(total, strides, counts)
         return self.activation(outputs if self.bias is None else outputs + ops.convert_to_tensor(self.bias))
 
 
@@ -91,10 +69,15 @@ def _window(starts, lengths) -> tuple[slice, ...]:
 
 
 def convolution(kind: type) -> type:
-    """Return a subclass of a Keras layer `Conv?D`, of the same name, as files of weights want it."""
-    return type(kind.__name__, (_Products, kind), {})
+    """Return a subclass of a Keras layer `Conv?D`, which files know by the name of that layer."""
+    return named_as(kind, _Products)
 
 
 def transposed_convolution(kind: type) -> type:
-    """Return a subclass of a Keras layer `Conv?DTranspose`, of the same name, as files of weights want it."""
-    return type(kind.__name__, (_TransposedProducts, kind), {})
+    """Return a subclass of a Keras layer `Conv?DTranspose`, which files know by the name of that layer."""
+    return named_as(kind, _TransposedProducts)
+
+
+def activation(name: str) -> str:
+    """Return the name itself: Keras' activations are as fast as they can be here."""
+    return name

@@ -8,6 +8,11 @@ from keras.optimizers import LossScaleOptimizer
 from keras_ae.train_step.adam_tensorflow import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
 from keras_ae.train_step.feed_tensorflow import adapter
+from keras_ae.train_step.layers_tensorflow import (  # noqa: F401 (offered by each backend)
+    activation,
+    convolution,
+    transposed_convolution,
+)
 from keras_ae.train_step.memory import kept_memory
 
 
@@ -133,14 +138,6 @@ class Steps:
             return keras.tree.map_structure(lambda tensor: tensor.numpy(), outputs)
 
         return call
-
-
-def convolution(kind: type) -> type:
-    """Return the Keras layer itself."""
-    return kind
-
-
-transposed_convolution = convolution
 
 
 def replica_seed(seed):

@@ -8,7 +8,11 @@ from torch import distributed
 from keras_ae.train_step.adam_torch import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, workers
 from keras_ae.train_step.distribution_torch import replicated
-from keras_ae.train_step.layers_torch import convolution, transposed_convolution  # noqa: F401 (offered by each backend)
+from keras_ae.train_step.layers_torch import (  # noqa: F401 (offered by each backend)
+    activation,
+    convolution,
+    transposed_convolution,
+)
 from keras_ae.train_step.memory import kept_memory
 from keras_ae.train_step.shares import Shares
 
