@@ -9,7 +9,7 @@ from math import prod
 
 from keras import ops
 
-MOST_FILTERS = 8  # Kernels for CPUs pad so few to a whole vector, or take them one by one: see `suits_few`.
+MOST_FILTERS = 8  # Up to here a plain convolution to blocks is the faster one; see `suits_few`.
 
 
 def named_as(kind: type, faster: type) -> type:
@@ -32,7 +32,7 @@ def suits(layer) -> bool:
 def suits_few(layer) -> bool:
     """Whether a transposed convolution to few filters is faster as a plain one to blocks.
 
-    oneDNN needs 2 to 5 times as long for the transposed one: as many values as a stride has go into one vector here.
+    oneDNN leaves most of a vector empty in the transposed one: here all values of a block go into it.
     """
     return suits(layer) and layer.filters <= MOST_FILTERS and prod(layer.strides) > 1 and layer.use_bias
 
