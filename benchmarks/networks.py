@@ -35,6 +35,21 @@ class Network:
         rows = (keras_ae.Flatten(), keras_ae.Dense(self.units, "relu"))
         return keras_ae.Spec(self.input_shape, rows, keras_ae.Gaussian(self.latent_dim), self.likelihood)
 
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of a training step for an image: products and convolutions, with their gradients.
+
+        Nothing needs the gradient by the image itself.
+        """
+        side, _, channels = self.input_shape
+        widths = (channels, *self.filters)
+        sides = [side // 2**number for number in range(1, len(widths))]
+        ways = [out**2 * 16 * i * o for out, (i, o) in zip(sides, pairwise(widths), strict=True)]
+        flat = widths[-1] * (sides or [side])[-1] ** 2
+        ways.append(flat * self.units)
+        multiplications = 2 * sum(ways) + 3 * self.latent_dim * self.units  # Two ways of rows, two heads, and one code.
+        return 2 * (3 * multiplications - ways[0])
+
     def torch_parts(self):
         """Return body and heads of the encoder, and the decoder to its logits, as PyTorch modules, channels first."""
         from torch import nn

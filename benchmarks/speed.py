@@ -3,8 +3,8 @@
     python benchmarks/speed.py [--pythae ENV/bin/python] [--rounds 5] [--seconds 2] [--parts training nll ...]
 
 Every system is a process of its own, open all the time and idle but in its turn; a round gives each variant a few
-epochs of the same images, so that a machine that slows down slows all of them, and ratios are medians over rounds of
-paired rates. Pythae wants another NumPy, hence an environment of its own:
+epochs of the same images, in an order drawn anew, so that a machine that slows down slows all of them, and ratios are
+medians over rounds of paired rates. Pythae wants another NumPy, hence an environment of its own:
 
     python -m venv ENV && ENV/bin/pip install torch "numpy<2" pythae==0.1.2
 
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,7 @@ ENVIRONMENTS = {name: {"KERAS_BACKEND": name} for name in BACKENDS} | {
         "MALLOC_TRIM_THRESHOLD_": "2000000000",
     }
 }
+COMPILED = "jax, compiled before"
 PARTS = ("training", "time", "inference", "nll", "start", "growth")
 HERE = Path(__file__).parent
 EPOCHS = 3  # A turn, as long as `--seconds`.
@@ -139,20 +141,24 @@ def training(arguments, folder: Path) -> list[str]:
             of_peers = rates.pop("peers", {})
             lines += [training_row(name, batch, backend, found) for backend, found in rates.items()]
             for peer, values in of_peers.items():
-                cells = [name, batch, peer, shown(values)]
+                cells = [name, batch, peer, shown(values), arithmetic(network, values)]
                 for variant in ("fit", "mixed_bfloat16"):
                     able = [system for system in rates if variant in rates[system]]
                     best = max(able, key=lambda system, v=variant: statistics.median(rates[system][v]))
                     ours = rates[best][variant]
-                    cells.append(f"{best} {shown(ours)} | {paired(ours, values):.2f}")
+                    cells += [f"{best} {shown(ours)}", arithmetic(network, ours), f"{paired(ours, values):.2f}"]
                 peers.append(f"| {' | '.join(map(str, cells))} |")
     if peers:
+        arithmetics = ", ".join(f"{network.flops / 1e6:.1f} ({name})" for name, network in NETWORKS.items())
         lines += [
             "",
-            "The best of ours against PyTorch's peers in float32, from the same rounds:",
+            "The best of ours against PyTorch's peers in float32, from the same rounds. GFLOP/s is the arithmetic that "
+            "a rate takes, of products, convolutions and their gradients alone; in float32 none can be above what the "
+            f"machine multiplies matrices with (below). An image takes so many MFLOP: {arithmetics}.",
             "",
-            "| network | batch | peer | its rate | fit | ratio | fit, mixed_bfloat16 | ratio |",
-            f"|{'---|' * 8}",
+            "| network | batch | peer | its rate | GFLOP/s | fit | GFLOP/s | ratio | fit, mixed_bfloat16 | GFLOP/s "
+            "| ratio |",
+            f"|{'---|' * 11}",
             *peers,
         ]
     return lines
@@ -171,11 +177,12 @@ def training_rounds(arguments, folder: Path, name: str, network, batch: int) -> 
         names = worker.ask("open", network=name, x=paths[worker.name], batch=batch)
         rates[worker.name] = {variant: [] for variant in names if worker.name != KEPT or variant == "fit"}
     for number in range(arguments.rounds + 1):
-        for worker in opened:
-            for variant, values in rates[worker.name].items():
+        draw = random.Random(number)
+        for worker in draw.sample(opened, len(opened)):
+            for variant in draw.sample(list(rates[worker.name]), len(rates[worker.name])):
                 answer = worker.ask("train", name=variant, epochs=EPOCHS)
                 if number:
-                    values.append(EPOCHS * counts[worker.name] / answer["seconds"])
+                    rates[worker.name][variant].append(EPOCHS * counts[worker.name] / answer["seconds"])
     for worker in opened:
         worker.close()
     print(name, batch, {w: {v: shown(r) for v, r in found.items()} for w, found in rates.items()}, file=sys.stderr)
@@ -192,6 +199,11 @@ def training_row(name: str, batch: int, backend: str, rates: dict) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def arithmetic(network, rates: list[float]) -> str:
+    """Return the GFLOP/s that the median rate takes."""
+    return f"{statistics.median(rates) * network.flops / 1e9:.0f}"
+
+
 def paired(ours: list[float], theirs: list[float]) -> float:
     """Return the median over rounds of the ratio of two rates."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
@@ -202,25 +214,29 @@ def time_to_target(arguments, folder: Path) -> list[str]:
     train, test = real_images(NETWORKS[TARGET_NETWORK], 60_000)
     np.save(folder / "train.npy", train)
     np.save(folder / "test.npy", test)
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     lines = [
         "## From a cold process to a test -ELBO",
         "",
         f"`{TARGET_NETWORK}`, 60,000 images, batch 128, Adam at 1e-3, evaluated on 1,000 test images after each epoch "
-        f"until -ELBO is at most {TARGET:g} nats; imports and compilation count. Medians of 3.",
+        f"until -ELBO is at most {TARGET:g} nats; imports and compilation count. Medians of 3. {COMPILED}: "
+        f"{' and '.join(cache)} set, so that JAX finds on disk what the first of the three compiled.",
         "",
         "| system | seconds | epochs | -ELBO |",
         "|---|---|---|---|",
     ]
-    found: dict[str, list] = {}
+    environments = {name: ENVIRONMENTS[name] for name in BACKENDS} | {COMPILED: ENVIRONMENTS["jax"] | cache}
+    commands = {name: [sys.executable, "ours.py"] for name in environments}
+    if arguments.pythae:
+        commands["Pythae"] = [arguments.pythae, "peers.py"]
+    request = {"train": str(folder / "train.npy"), "test": str(folder / "test.npy"), "batch": 128}
+    found: dict[str, list] = {name: [] for name in commands}
     for _ in range(3):
-        for name in (*BACKENDS, *(["peers"] if arguments.pythae else [])):
+        for name, command in commands.items():
             started = time.time()
-            backends = (name,) if name != "peers" else ()
-            (worker,) = [w for w in workers(arguments, backends) if w.name == name] or [None]
-            request = {"train": str(folder / "train.npy"), "test": str(folder / "test.npy"), "batch": 128}
-            answer = worker.ask("time to", network=TARGET_NETWORK, target=TARGET, started=started, **request)
+            worker = Worker(name, command, **environments.get(name, {}))
+            found[name].append(worker.ask("time to", network=TARGET_NETWORK, target=TARGET, started=started, **request))
             worker.close()
-            found.setdefault("Pythae" if name == "peers" else name, []).append(answer)
     for name, answers in found.items():
         middle = sorted(answers, key=lambda answer: answer["seconds"])[1]
         lines.append(f"| {name} | {middle['seconds']:.1f} | {middle['epochs']} | {middle['loss']:.1f} |")

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_ae.bounds import bounded, unbounded
 from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row
+from keras_ae.train_step import softplus
 
 
 def sum_over_values(values):
@@ -41,7 +42,7 @@ class BernoulliLayer(LikelihoodLayer):
 
     def nll_of_values(self, x, x_logits):
         """Return softplus(l) - x l, elementwise."""
-        return ops.softplus(x_logits) - x * x_logits
+        return softplus(x_logits) - x * x_logits
 
     def call(self, x_logits):
         """Return the mean, sigmoid(l)."""

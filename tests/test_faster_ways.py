@@ -9,7 +9,7 @@ import pytest
 import keras_ae
 from keras_ae import Spec, Vector
 from keras_ae.feeding import ArrayBatches
-from keras_ae.train_step import Steps, activation, convolution, transposed_convolution
+from keras_ae.train_step import Steps, activation, convolution, softplus, transposed_convolution
 
 X = np.random.default_rng(0).uniform(0.05, 0.95, (64, 6)).astype("float32")
 
@@ -139,6 +139,25 @@ def test_activations_and_their_gradients_are_those_of_keras(name, shape):
     np.testing.assert_allclose(*(keras.ops.convert_to_numpy(f(x)) for f in (ours, theirs)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gradients(ours, x)[0], gradients(theirs, x)[0], rtol=1e-4, atol=1e-5)
     assert keras.activations.serialize(ours) == keras.activations.serialize(theirs)
+
+
+def test_silu_has_its_gradient_in_bfloat16():
+    x = np.random.default_rng(0).normal(0, 0.5, size=(2, 16, 16, 8)).astype("float32")
+
+    def rounded(function):
+        return lambda x: keras.ops.cast(function(keras.ops.cast(x, "bfloat16")), "float32")
+
+    ours, theirs = (gradients(f, x)[0] for f in (rounded(keras.activations.get(activation("silu"))), keras.ops.silu))
+    np.testing.assert_allclose(ours, theirs, atol=0.02)  # bfloat16 keeps 8 bits.
+
+
+@pytest.mark.parametrize("largest", [1.0, 30.0, 500.0])
+def test_softplus_and_its_gradient_are_those_of_numpy(largest):
+    x = np.linspace(-largest, largest, 201).astype("float32")
+    exact = np.logaddexp(0, x.astype("float64"))
+    chance = 1 / (1 + np.exp(-x.astype("float64")))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(softplus(x)), exact, rtol=2e-7, atol=1e-7)
+    np.testing.assert_allclose(gradients(softplus, x)[0], np.cos(exact) * chance, atol=1e-5)
 
 
 def test_parts_with_faster_layers_are_plain_keras_files(tmp_path):

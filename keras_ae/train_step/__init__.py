@@ -16,7 +16,7 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU.
 
 and functions `convolution(kind)` and `transposed_convolution(kind)`, which return the backend's faster subclass of a
-Keras layer, or the layer itself, and `activation(name)`, which does the like for Keras' activations.
+Keras layer, or the layer itself; `activation(name)`, which does the like for Keras' activations; and `softplus(x)`.
 """
 
 from importlib import import_module
@@ -35,6 +35,7 @@ _backend = import_module(f"keras_ae.train_step.{keras.backend.backend()}")
 Steps = _backend.Steps
 activation = _backend.activation
 convolution, transposed_convolution = _backend.convolution, _backend.transposed_convolution
+softplus = _backend.softplus
 
 
 class ReplicaSeeds(keras.random.SeedGenerator):

@@ -10,6 +10,7 @@ from keras_ae.train_step.distribution import out_of_scope, workers
 from keras_ae.train_step.layers_jax import (  # noqa: F401 (offered by each backend)
     activation,
     convolution,
+    softplus,
     transposed_convolution,
 )
 from keras_ae.train_step.shares import Shares

@@ -34,8 +34,10 @@ def _silu(x):
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _silu_gradient(x, above):
+    # In float32 whatever comes: in bfloat16 XLA would round after each operation, which takes several times as long.
+    x, wide = tf.cast(x, tf.float32), tf.cast(above, tf.float32)
     chance = tf.sigmoid(x)
-    return above * chance * (1 + x * (1 - chance))
+    return tf.cast(wide * chance * (1 + x * (1 - chance)), above.dtype)
 
 
 def activation(name: str):

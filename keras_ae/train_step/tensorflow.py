@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from keras.optimizers import LossScaleOptimizer
 
 from keras_ae.train_step.adam_tensorflow import fuse_adam

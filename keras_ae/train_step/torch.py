@@ -3,6 +3,7 @@
 import keras
 import torch
 from keras import ops
+from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from torch import distributed
 
 from keras_ae.train_step.adam_torch import fuse_adam
