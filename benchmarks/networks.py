@@ -44,7 +44,7 @@ class Network:
         side, _, channels = self.input_shape
         widths = (channels, *self.filters)
         sides = [side // 2**number for number in range(1, len(widths))]
-        ways = [out**2 * 16 * i * o for out, (i, o) in zip(sides, pairwise(widths), strict=True)]
+        ways = [out**2 * 4**2 * i * o for out, (i, o) in zip(sides, pairwise(widths), strict=True)]
         flat = widths[-1] * (sides or [side])[-1] ** 2
         ways.append(flat * self.units)
         multiplications = 2 * sum(ways) + 3 * self.latent_dim * self.units  # Two ways of rows, two heads, and one code.

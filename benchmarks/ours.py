@@ -42,8 +42,9 @@ def makers(network, x: str, batch: int) -> dict:
     return found
 
 
-def time_to(network, train: str, test: str, batch: int, target: float, started: float) -> dict:
+def time_to(network, train: str, test: str, batch: int, target: float, started: float, seed: int) -> dict:
     """Train until -ELBO on test, after each epoch, is at the target; return seconds and epochs."""
+    keras.utils.set_random_seed(seed)
     model, x, held_out = built(network), np.load(train), np.load(test)
 
     class Target(keras.callbacks.Callback):

@@ -120,8 +120,9 @@ def nll_rate(network, x: str, samples: int, count: int) -> float:
     return max(rates)
 
 
-def time_to(network, train: str, test: str, batch: int, target: float, started: float) -> dict:
+def time_to(network, train: str, test: str, batch: int, target: float, started: float, seed: int) -> dict:
     """Train until -ELBO on test, by Pythae's own loss after each epoch, is at the target; return seconds and epochs."""
+    torch.manual_seed(seed)
     trainer, x = pythae_trainer(network, images(train), batch), images(test)
     for epoch in range(1, 101):
         trainer.train_step(epoch)

@@ -34,7 +34,7 @@ def _silu(x):
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _silu_gradient(x, above):
-    # In float32 whatever comes: in bfloat16 XLA would round after each operation, which takes several times as long.
+    # In float32 whatever comes: in bfloat16 XLA would round after each operation, which takes longer.
     x, wide = tf.cast(x, tf.float32), tf.cast(above, tf.float32)
     chance = tf.sigmoid(x)
     return tf.cast(wide * chance * (1 + x * (1 - chance)), above.dtype)
