@@ -198,7 +198,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         if isinstance(x, keras.utils.PyDataset):
             # One that has an order of its own Keras would shuffle once more.
             options.setdefault("shuffle", not hasattr(x, "shuffle"))
-        guard = FiniteGuard()
+        guard = FiniteGuard(beside=self.returns_early)
         options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
         batch_size = batch_size or _default_batch(x)
         try:

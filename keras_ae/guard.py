@@ -10,12 +10,15 @@ class FiniteGuard(keras.callbacks.Callback):
     """Raise `FloatingPointError`, naming the term, when a loss is NaN or inf; `restore` undoes the epoch.
 
     `Autoencoder.fit` always uses one. It keeps a copy of weights and optimiser state from the beginning of the epoch.
+
+    Args:
+        beside: let Keras run it beside the next step, in another thread, which it may as it reads logs only. To wait
+            for them is faster where they are there when the step returns.
     """
 
-    async_safe = True  # It reads logs only, so that Keras may run it beside the next step.
-
-    def __init__(self):
+    def __init__(self, *, beside: bool = True):
         super().__init__()
+        self.async_safe = beside
         self.good = None
         self.epoch = 0
 

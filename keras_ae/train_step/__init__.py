@@ -13,6 +13,7 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `alone(action)`: run what one process does without the others, such as saving.
 - `check_strategy(...)`: refuse what the current strategy cannot do, before training.
 - `compile_function(function)`: compile a function of tensors that uses the model's layers, NumPy in and out.
+- `returns_early`: whether Python goes on while a step still computes.
 - `default_jit_compile`: XLA or not, as `benchmarks/step_defaults.py` measured it on CPU.
 
 and functions `convolution(kind)` and `transposed_convolution(kind)`, which return the backend's faster subclass of a

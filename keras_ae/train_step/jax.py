@@ -21,6 +21,7 @@ class Steps:
 
     # Without XLA, JAX runs op by op. NumPy arrays feed as fast as batches of our own (step_defaults.md).
     default_jit_compile = True
+    returns_early = True
 
     def train_step(self, state, data):
         """Return the running means of the terms and the state after an update by one batch."""

@@ -94,9 +94,62 @@ class Steps:
         with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
             return super().get_metrics_result()
 
+    @property
+    def returns_early(self) -> bool:
+        """Whether Python goes on while a step still computes."""
+        return bool(tf.config.list_physical_devices("GPU"))
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Called by Keras: make `train_function`."""
+        if force or self.train_function is None:
+            super().make_train_function(force)
+            self.train_function = self._in_one_call(self.train_function, self.train_step)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Called by Keras: make `test_function`."""
+        if force or self.test_function is None:
+            super().make_test_function(force)
+            self.test_function = self._in_one_call(self.test_function, self.test_step)
+
+    def _in_one_call(self, function, step):
+        """Return Keras' function of a step, or one that makes of it a single call of a graph, with less of Python.
+
+        Keras' asks in two further calls whether there was a batch, and for the logs. Without a batch nothing of the
+        step may run: its counters and seeds would move.
+        """
+        if self.run_eagerly or self.steps_per_execution > 1 or self._distribute_strategy is not None:
+            return function
+        step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile)
+        step = self._autoconvert_optionals(step)
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def next_step(iterator):
+            batch = iterator.get_next_as_optional()
+            found, specs = batch.has_value(), []
+
+            def taken():
+                logs = step(batch.get_value())
+                specs.append(tf.nest.map_structure(tf.TensorSpec.from_tensor, logs))
+                return logs
+
+            def ended():
+                return tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs[-1])
+
+            return found, tf.cond(found, taken, ended)
+
+        def call(iterator):
+            if not isinstance(iterator, tf.data.Iterator):  # The generator of `train_on_batch`.
+                return function(iterator)
+            found, logs = next_step(iterator)
+            if not found:
+                raise StopIteration
+            return logs
+
+        return call
+
     def fitting(self):
         """Return the context of `fit`: memory is kept between steps."""
-        return kept_memory(on_cpu=not tf.config.list_physical_devices("GPU"))
+        return kept_memory(on_cpu=not self.returns_early)
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""

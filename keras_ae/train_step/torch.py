@@ -23,6 +23,7 @@ class Steps:
 
     # PyTorch's compiler refuses transposed convolutions on CPU; NumPy arrays feed as fast as batches of our own.
     default_jit_compile = False
+    returns_early = torch.cuda.is_available()
 
     def train_step(self, data):
         """Update the weights by one batch and return the running means of the terms."""
@@ -91,7 +92,7 @@ class Steps:
 
     def fitting(self):
         """Return the context of `fit`: memory is kept between steps."""
-        return kept_memory(on_cpu=not torch.cuda.is_available())
+        return kept_memory(on_cpu=not self.returns_early)
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments as they are."""
