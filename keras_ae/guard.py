@@ -12,8 +12,8 @@ class FiniteGuard(keras.callbacks.Callback):
     `Autoencoder.fit` always uses one. It keeps a copy of weights and optimiser state from the beginning of the epoch.
 
     Args:
-        beside: let Keras run it beside the next step, in another thread, which it may as it reads logs only. To wait
-            for them is faster where they are there when the step returns.
+        beside: let Keras run it beside the next step, in another thread, which it may as it reads logs only. Where logs
+            are there when the step returns, False spares the hand-over.
     """
 
     def __init__(self, *, beside: bool = True):
