@@ -166,7 +166,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             y: the clean target where x is a corrupted input of your own; else None.
             batch_size: samples in a step, for arrays; None means 128.
             epochs: last epoch to train.
-            callbacks: a callback or a list of them.
+            callbacks: a callback or a list of them. On TensorFlow short steps run several in a call, ahead of callbacks
+                that see logs alone; with one that has hooks of batches, and is not `async_safe`, step by step.
             validation_data: what `evaluate` takes: x, `(x, y)` or a dataset.
             **options: all else that `keras.Model.fit` takes.
 
@@ -184,8 +185,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             check_batch(tuple(validation_data), self.spec, "validation_data")
             if len(validation_data) == 3:
                 validation_data = _with_target(*validation_data)
-        if isinstance(callbacks, keras.callbacks.Callback):
-            callbacks = [callbacks]
+        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
         x, y, sample_weight = _with_target(x, y, options.pop("sample_weight", None))
         if workers().cut:
             if options.get("validation_split"):
@@ -199,10 +199,10 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             # One that has an order of its own Keras would shuffle once more.
             options.setdefault("shuffle", not hasattr(x, "shuffle"))
         guard = FiniteGuard(beside=self.returns_early)
-        options |= {"callbacks": [*(callbacks or []), guard], "validation_data": validation_data}
+        options |= {"callbacks": [*callbacks, guard], "validation_data": validation_data}
         batch_size = batch_size or _default_batch(x)
         try:
-            with self.fitting():
+            with self.fitting(callbacks, options.get("steps_per_epoch")):
                 return super().fit(**self.read(fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options)))
         except FloatingPointError:
             guard.restore()

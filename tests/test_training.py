@@ -302,40 +302,6 @@ def test_steps_per_execution_gives_the_same_losses():
     assert_same_weights(model, single)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="its graph asks for the next batch itself")
-def test_data_of_unknown_length_end_without_a_step():
-    import tensorflow as tf
-
-    counted, uncounted = made("vae"), made("vae")
-    data = tf.data.Dataset.from_tensor_slices(X).batch(4)
-    wanted = trained(counted, data, batch_size=None)
-    with pytest.warns(UserWarning, match="ran out of data"):  # Keras learns the length so.
-        found = trained(uncounted, data.filter(lambda batch: True), batch_size=None)
-    assert found == wanted
-    assert int(uncounted.optimizer.iterations.value) == 2 * len(data)
-    assert_same_weights(counted, uncounted)
-    seeds = [[np.array(seed.state) for seed in model._seed_generators] for model in (counted, uncounted)]
-    np.testing.assert_array_equal(*seeds)
-    wanted = counted.evaluate(data, verbose=0)
-    with pytest.warns(UserWarning, match="ran out of data"):
-        assert uncounted.evaluate(data.filter(lambda batch: True), verbose=0) == wanted
-
-
-class Norms(AE):
-    """Logs what no metric of the model knows."""
-
-    def train_step(self, data):
-        return super().train_step(data) | {"norm": ops.norm(self.trainable_variables[0].value)}
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="the signature of a step is the backend's")
-def test_a_step_of_ones_own_may_log_what_it_likes():
-    model = Norms(SPECS["ae"], seed=0)
-    model.compile(keras.optimizers.SGD(0.01))
-    norm = trained(model)["norm"][-1]
-    assert norm == pytest.approx(float(np.linalg.norm(model.trainable_variables[0].numpy())), rel=1e-6)
-
-
 @pytest.mark.skipif(BACKEND == "torch", reason="Inductor takes a minute to compile a step on a CPU")
 def test_xla_gives_the_same_losses():
     wanted = trained(made("ae", jit_compile=False))["loss"]

@@ -85,4 +85,5 @@ def _deep_copy(*batch: tf.Tensor) -> tuple:
 def _untuned(data: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False  # None applies, and the search takes time.
     return data.with_options(options)

@@ -98,7 +98,9 @@ class Steps:
                 "which they would count. Give them as weighted_metrics=..."
             )
 
-    fitting = staticmethod(nullcontext)
+    def fitting(self, callbacks: list, steps_per_epoch: int | None):
+        """Return the context of `fit`, in which nothing is needed here."""
+        return nullcontext()
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments as they are."""

@@ -1,5 +1,8 @@
 """The step on TensorFlow."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,6 +10,7 @@ from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from keras.optimizers import LossScaleOptimizer
 
 from keras_ae.train_step.adam_tensorflow import fuse_adam
+from keras_ae.train_step.ahead_tensorflow import Ahead, only_logs
 from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
 from keras_ae.train_step.feed_tensorflow import adapter
 from keras_ae.train_step.layers_tensorflow import (  # noqa: F401 (offered by each backend)
@@ -22,6 +26,7 @@ class Steps:
 
     # Measured on 2 CPU cores (benchmarks/results/step_defaults.md): XLA runs at 0.78 of the plain graph's speed.
     default_jit_compile = False
+    may_run_ahead = False
 
     def train_step(self, data):
         """Update the weights by one batch and return the running means of the terms."""
@@ -101,55 +106,26 @@ class Steps:
 
     def make_train_function(self, force: bool = False) -> None:
         """Called by Keras: make `train_function`."""
-        if force or self.train_function is None:
-            super().make_train_function(force)
-            self.train_function = self._in_one_call(self.train_function, self.train_step)
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Called by Keras: make `test_function`."""
-        if force or self.test_function is None:
-            super().make_test_function(force)
-            self.test_function = self._in_one_call(self.test_function, self.test_step)
-
-    def _in_one_call(self, function, step):
-        """Return Keras' function of a step, or one that makes of it a single call of a graph, with less of Python.
-
-        Keras' asks in two further calls whether there was a batch, and for the logs. Without a batch nothing of the
-        step may run: its counters and seeds would move.
-        """
+        if not force and self.train_function is not None:
+            return
+        super().make_train_function(force)
         if self.run_eagerly or self.steps_per_execution > 1 or self._distribute_strategy is not None:
-            return function
-        step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile)
-        step = self._autoconvert_optionals(step)
+            return
+        step = tf.function(self.train_step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile)
+        by_one, ahead = self.train_function, Ahead(self._autoconvert_optionals(step))
+        self.train_function = lambda iterator: (ahead if self.may_run_ahead else by_one)(iterator)
 
-        @tf.function(autograph=False, reduce_retracing=True)
-        def next_step(iterator):
-            batch = iterator.get_next_as_optional()
-            found, specs = batch.has_value(), []
-
-            def taken():
-                logs = step(batch.get_value())
-                specs.append(tf.nest.map_structure(tf.TensorSpec.from_tensor, logs))
-                return logs
-
-            def ended():
-                return tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs[-1])
-
-            return found, tf.cond(found, taken, ended)
-
-        def call(iterator):
-            if not isinstance(iterator, tf.data.Iterator):  # The generator of `train_on_batch`.
-                return function(iterator)
-            found, logs = next_step(iterator)
-            if not found:
-                raise StopIteration
-            return logs
-
-        return call
-
-    def fitting(self):
-        """Return the context of `fit`: memory is kept between steps."""
-        return kept_memory(on_cpu=not self.returns_early)
+    @contextmanager
+    def fitting(self, callbacks: list, steps_per_epoch: int | None) -> Iterator[None]:
+        """Within, memory is kept between steps, and steps may run ahead of callbacks that see logs alone."""
+        # An epoch of a given length ends before its data do.
+        cut = steps_per_epoch or keras.config.max_steps_per_epoch()
+        self.may_run_ahead = not cut and all(map(only_logs, callbacks))
+        try:
+            with kept_memory(on_cpu=not self.returns_early):
+                yield
+        finally:
+            self.may_run_ahead = False
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""

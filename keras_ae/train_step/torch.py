@@ -90,7 +90,7 @@ class Steps:
         if _ranks() > 1 and self.jit_compile:
             raise ValueError("jit_compile=True: keras_ae does not compile the step under torchrun. Leave it out.")
 
-    def fitting(self):
+    def fitting(self, callbacks: list, steps_per_epoch: int | None):
         """Return the context of `fit`: memory is kept between steps."""
         return kept_memory(on_cpu=not self.returns_early)
 
