@@ -101,7 +101,10 @@ def gradients(function, *arrays) -> list[np.ndarray]:
     else:
         import jax
 
-        found = jax.grad(lambda *t: keras.ops.sum(keras.ops.sin(function(*t))), argnums=range(len(tensors)))(*tensors)
+        def total(*tensors):
+            return keras.ops.sum(keras.ops.sin(function(*tensors)))
+
+        found = jax.jit(jax.grad(total, argnums=range(len(tensors))))(*tensors)
     return [keras.ops.convert_to_numpy(one) for one in found]
 
 
