@@ -3,8 +3,9 @@
     python benchmarks/step_defaults.py [--repeats 5] [--images 20000] [--batch 128] [--backends tensorflow jax torch]
 
 The measurement behind `default_jit_compile` in `keras_ae/train_step/`, and behind `fit(x)` taking NumPy arrays as they
-are. Writes `results/step_defaults.md`. JAX without XLA runs op by op, and PyTorch's compiler refuses these transposed
-convolutions on CPU; both are left out.
+are; and, on the dense `vae`, what a callback of batches costs: without one TensorFlow runs several steps in a call
+(`ahead_tensorflow.py` there). Writes `results/step_defaults.md`. JAX without XLA runs op by op, and PyTorch's compiler
+refuses these transposed convolutions on CPU; both are left out.
 """
 
 import harness
@@ -43,12 +44,22 @@ def measure(arguments) -> dict:
                 return model.fit(data, batch_size=batch_size, epochs=1, verbose=0).history["loss"][0]
 
             variants[f"{name}, XLA" if model.jit_compile else name] = epoch
+    watch = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs=None: None)
+    for name, callbacks in (("`vae`, array", None), ("`vae`, array, a callback of batches", watch)):
+        model = keras_ae.build("vae", seed=0)
+
+        def dense_epoch(model=model, callbacks=callbacks):
+            history = model.fit(x, batch_size=arguments.batch, callbacks=callbacks, verbose=0).history
+            return history["loss"][0]
+
+        variants[name] = dense_epoch
     return harness.rates(variants, len(x), arguments.repeats)
 
 
 def report(results: list[dict], arguments) -> str:
     """Return the table as Markdown."""
-    lines = ["# The defaults of a step", "", harness.where(arguments), ""]
+    where = f"{harness.where(arguments)} The last two rows of each backend: the dense `vae`."
+    lines = ["# The defaults of a step", "", where, ""]
     lines += ["| backend | variant | images/s | versions |", "|---|---|---|---|"]
     for result in results:
         for name, values in result["rates"].items():
