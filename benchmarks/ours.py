@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from functools import partial
 
 import keras
 import loops
@@ -69,6 +70,44 @@ def rate(function, count: int, repeats: int = 5, *, best: bool = False) -> float
     return count / float(min(seconds) if best else np.median(seconds))
 
 
+def kernels(network, batch: int, draws: int = 8) -> float:
+    """Return images per second if a step were its products and convolutions alone, one after the other.
+
+    TensorFlow only. Each is timed over several random inputs in one call of a graph. Nothing needs the gradient by the
+    image.
+    """
+    import tensorflow as tf
+
+    def timed(way, *inputs) -> float:
+        def in_turn():
+            found = []
+            for number in range(draws):
+                with tf.control_dependencies(found[-1:]):
+                    found.append(way(*(each[number] for each in inputs)))
+            return found
+
+        return 1 / rate(tf.function(in_turn, autograph=False), draws)
+
+    model, seconds = built(network), 0.0
+    layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers if hasattr(layer, "kernel")]
+    with model.fitting([], None):  # Memory is kept as it is there.
+        for layer in layers:
+            layer.activation = keras.activations.linear
+            sides = [[(batch, *side.shape[1:])] * draws for side in (layer.input, layer.output)]
+            x, above = ([tf.random.normal(shape) for shape in shapes] for shapes in sides)
+
+            def gradient(x, above, *, by_kernel, layer=layer):
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    values = layer(x)
+                return tape.gradient(values, layer.kernel.value if by_kernel else x, above)
+
+            seconds += timed(layer, x) + timed(partial(gradient, by_kernel=True), x, above)
+            if layer is not layers[0]:
+                seconds += timed(partial(gradient, by_kernel=False), x, above)
+    return batch / seconds
+
+
 def inference(network, x: str) -> dict:
     """Return images per second of what a trained model is for."""
     model, images = built(network), np.load(x)
@@ -117,4 +156,5 @@ if __name__ == "__main__":
     backend = keras.backend.backend()
     versions = {"keras": keras.version(), backend: importlib.import_module(backend).__version__}
     answers = {"inference": inference, "nll": nll_rate, "growth": growth, "times to": times_to, "build": build_seconds}
+    answers["kernels"] = kernels
     serve(versions, makers, answers)

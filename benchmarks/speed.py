@@ -40,7 +40,7 @@ ENVIRONMENTS = {name: {"KERAS_BACKEND": name} for name in BACKENDS} | {
     }
 }
 COMPILED = "jax, compiled before"
-PARTS = ("training", "time", "inference", "nll", "start", "growth")
+PARTS = ("training", "kernels", "time", "inference", "nll", "start", "growth")
 HERE = Path(__file__).parent
 EPOCHS = 3  # A turn, as long as `--seconds`.
 TARGETS, TARGET_NETWORK = (107.0, 105.0, 104.0), "mlp, MNIST"  # Nats of -ELBO.
@@ -209,6 +209,27 @@ def paired(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
+def kernels(arguments, folder: Path) -> list[str]:
+    """Measure what a step's products and convolutions take by themselves; return lines of Markdown."""
+    lines = [
+        "## Products and convolutions alone",
+        "",
+        "Images per second on TensorFlow in float32 if a step were its products and convolutions with their gradients, "
+        "each timed by itself (8 random inputs in one call, median of 5 calls), and nothing else: no activation, loss, "
+        "optimiser or reading of data. No strict bound: within a step an operation may find its inputs in a cache.",
+        "",
+        "| network | batch | images/s | GFLOP/s |",
+        "|---|---|---|---|",
+    ]
+    for name, network in NETWORKS.items():
+        for batch in (128, 1024):
+            worker = Worker("tensorflow", [sys.executable, "ours.py"], KERAS_BACKEND="tensorflow")
+            found = worker.ask("kernels", network=name, batch=batch)
+            worker.close()
+            lines.append(f"| {name} | {batch} | {found:,.0f} | {arithmetic(network, [found])} |")
+    return lines
+
+
 def times_to_targets(arguments, folder: Path) -> list[str]:
     """Measure the seconds from a cold process to levels of test -ELBO; return lines of Markdown."""
     train, test = real_images(NETWORKS[TARGET_NETWORK], 60_000)
@@ -357,7 +378,7 @@ def draw_growth(curves: dict[str, list[float]]) -> None:
     figure.savefig(RESULTS / "growth.png", dpi=120)
 
 
-MEASURES = dict(zip(PARTS, (training, times_to_targets, inference, nll, start, growth), strict=True))
+MEASURES = dict(zip(PARTS, (training, kernels, times_to_targets, inference, nll, start, growth), strict=True))
 
 
 def processor() -> str:
