@@ -24,7 +24,7 @@ from keras_ae.train_step.memory import kept_memory
 class Steps:
     """`train_step` by `GradientTape`."""
 
-    # Measured on 2 CPU cores (benchmarks/results/step_defaults.md): XLA runs at 0.78 of the plain graph's speed.
+    # Measured on 2 CPU cores (benchmarks/results/step_defaults.md): XLA runs at 0.83 of the plain graph's speed.
     default_jit_compile = False
     may_run_ahead = False
 
