@@ -175,7 +175,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             Keras' `History`.
 
         Raises:
-            ValueError: data that the model cannot take; see `keras_ae.checks.check_data`.
+            ValueError: data that the model cannot take, see `keras_ae.checks.check_data`; or what is no callback.
             FloatingPointError: a term of the loss became NaN or inf. The message names it; the model keeps the weights
                 of the beginning of that epoch.
         """
@@ -185,7 +185,10 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             check_batch(tuple(validation_data), self.spec, "validation_data")
             if len(validation_data) == 3:
                 validation_data = _with_target(*validation_data)
-        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
+        callbacks = keras.tree.flatten(callbacks or [])
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise ValueError(f"callbacks: {callback!r} is no instance of keras.callbacks.Callback; give one.")
         x, y, sample_weight = _with_target(x, y, options.pop("sample_weight", None))
         if workers().cut:
             if options.get("validation_split"):

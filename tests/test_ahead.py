@@ -148,6 +148,13 @@ def test_which_callbacks_see_only_logs(tmp_path):
     assert not only_logs(keras_own.LambdaCallback(on_train_batch_end=print))
     assert not only_logs(Watch())
 
+    class Own(keras_own.ModelCheckpoint):
+        def on_train_batch_begin(self, batch, logs=None):
+            """Anything."""
+
+    assert not only_logs(Own(tmp_path / "a.keras"))  # It saves once an epoch, and has a hook of its own.
+    assert only_logs(keras_own.TensorBoard(tmp_path))
+
 
 def test_a_call_does_more_steps_the_faster_they_are(monkeypatch):
     clock = iter(range(1000))

@@ -291,6 +291,21 @@ def test_running_eagerly_gives_the_same_losses(kind):
     assert_same_weights(graph, eager, rtol=1e-4, atol=1e-5)
 
 
+def test_callbacks_come_alone_or_in_lists_and_what_is_none_is_named():
+    class Count(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+
+    count = Count()
+    for callbacks in (count, [count], [[count]], None):
+        trained(made("ae"), epochs=1, callbacks=callbacks)
+    assert count.epochs == 3
+    with pytest.raises(ValueError, match=r"callbacks: .*Count.* is no instance"):
+        trained(made("ae"), callbacks=[Count])
+
+
 def test_steps_per_execution_gives_the_same_losses():
     model = made("ae", steps_per_execution=2)
     if BACKEND == "torch":

@@ -21,14 +21,17 @@ HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_bat
 
 def only_logs(callback: keras.callbacks.Callback) -> bool:
     """Whether all that a callback does within an epoch is to look at logs: see `async_safe` in Keras."""
-    if getattr(callback, "async_safe", False) or "epoch" in (
-        getattr(callback, "save_freq", None),
-        getattr(callback, "update_freq", None),
-    ):
+    if getattr(callback, "async_safe", False):
         return True
-    # A callback may hold its hooks as plain functions, too, as `LambdaCallback` does.
-    found = (getattr(getattr(callback, hook), "__func__", None) for hook in HOOKS)
-    return all(hook is getattr(keras.callbacks.Callback, name) for name, hook in zip(HOOKS, found, strict=True))
+    by_epoch = "epoch" in (getattr(callback, "save_freq", None), getattr(callback, "update_freq", None))
+    for name in HOOKS:
+        hook = getattr(callback, name)
+        # A callback may hold its hooks as plain functions, too, as `LambdaCallback` does.
+        idle = getattr(hook, "__func__", None) is getattr(keras.callbacks.Callback, name)
+        # Keras' own hooks do nothing where a callback saves or writes once an epoch.
+        if not (idle or (by_epoch and hook.__module__.startswith("keras.src."))):
+            return False
+    return True
 
 
 class Ahead:
