@@ -3,20 +3,21 @@
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_ae.builder import build_parts
-from keras_ae.checks import check_batch, check_data
-from keras_ae.feeding import ArrayBatches, fed, fed_fit, scaled
-from keras_ae.guard import FiniteGuard
+from keras_ae.checks import check_shape
+from keras_ae.feeding import scaled
+from keras_ae.fitting import Fitting
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
+from keras_ae.sample_weights import weighs_values
 from keras_ae.saving import Saving
 from keras_ae.schedules import value_at
 from keras_ae.spec import Spec
+from keras_ae.streams import is_labels, shape_of
 from keras_ae.train_step import Steps
-from keras_ae.train_step.distribution import workers
+from keras_ae.walks import Walks
 
 
 class Report(NamedTuple):
@@ -30,7 +31,7 @@ class Report(NamedTuple):
     sample_weight: object
 
 
-class Autoencoder(Steps, Inference, Saving, keras.Model):
+class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
     """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
@@ -82,10 +83,16 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             x: the target, (batch, *input_shape).
             outputs: what the encoder gives, `z` (batch, latent_dim), `x_logits`, and `weight` (batch,), the samples'
                 shares of the mean, which sum to 1; `share`, a scalar, the share that this batch has of the global
-                batch under a strategy, else 1.
+                batch under a strategy, else 1; and, where single values are weighed, `where`, their weights, of the
+                shape of x, which `nll` heeds.
         """
-        nll = self.likelihood.nll(x, outputs["x_logits"])
+        nll = self.nll(x, outputs)
         return {"loss": nll, "nll": nll}
+
+    def nll(self, x, outputs: dict):
+        """-log p(x|z) in nats, (batch,), for `objective`: where values are weighed, the weighted sum over them."""
+        self.weighs_values = True
+        return self.likelihood.nll(x, outputs["x_logits"], where=outputs.get("where"))
 
     def autoencode(self, x, *, training: bool) -> dict:
         """Return the encoder's parameters, the code `z` (drawn, where the type draws it) and `x_logits`, float32."""
@@ -101,21 +108,63 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
         already, regularisers and `add_loss` are added as they are.
         """
-        x, y = scaled(ops.convert_to_tensor(x)), y if _is_target(y) else None
+        x, y = scaled(ops.convert_to_tensor(x)), self._checked_target(y)
         target = ops.cast(x if y is None else scaled(y), "float32")
-        inputs = self.corruption(x) if y is None and self.corruption else x
         if training:
             self._advance_schedules()
-        outputs = self.autoencode(inputs, training=training)
+        outputs = self.autoencode(self._corrupted(x, target, y), training=training)
+        where, sample_weight = self._value_weights(sample_weight)
+        if where is not None:
+            outputs["where"] = where
         outputs["weight"], count = _shares(target, sample_weight)
         outputs["share"] = self.share_of(count)
+        self.weighs_values = where is None
         terms = self.objective(target, outputs)
+        if not self.weighs_values:
+            raise ValueError(
+                f"sample_weight weighs single values, which {type(self).__name__}.objective does not. Let it call "
+                "self.nll(x, outputs), or give one weight for each sample."
+            )
         # A plain mean where it will do: XLA fuses it into the gradient, which it cannot with weights.
         weight = None if sample_weight is None else outputs["weight"]
         terms = {name: _mean(value, weight) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
         x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
         return loss, Report(terms, count, outputs["share"], target, x_hat, sample_weight)
+
+    def _checked_target(self, y):
+        """The target, None for none and for labels; one of another shape is refused, as far as that is known."""
+        shape = shape_of(y)
+        if y is None or shape is None:
+            return y
+        if shape[-1:] == (0,) or is_labels(shape, self.spec.input_shape):
+            return None
+        check_shape(shape, self.spec, "x (target)")
+        return y
+
+    def _corrupted(self, x, target, y):
+        """What the encoder gets: x corrupted, unless a target other than x says that it is corrupted already."""
+        if self.corruption is None:
+            return x
+        if y is None:
+            return self.corruption(x)
+        is_same = ops.all(ops.abs(ops.cast(x, "float32") - target) <= 1e-6)
+        return ops.where(is_same, ops.cast(self.corruption(x), x.dtype), x)
+
+    def _value_weights(self, sample_weight):
+        """Split weights into those of values, None or of the shape of x, and those of samples, None or (batch,).
+
+        A sample none of whose values counts, such as one that fills up a batch, counts as none.
+        """
+        if sample_weight is None or not weighs_values(sample_weight.shape, self.spec.input_shape):
+            return None, sample_weight
+        if self.has_weighted_metrics:
+            raise ValueError(
+                "sample_weight weighs single values, which weighted_metrics cannot. Give them as metrics=..., or one "
+                "weight for each sample."
+            )
+        where = ops.cast(sample_weight, "float32")
+        return where, ops.cast(ops.any(where > 0, axis=tuple(range(1, len(where.shape)))), "float32")
 
     def _advance_schedules(self) -> None:
         for name, variable in self.scheduled.items():
@@ -132,20 +181,22 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Update the metrics given to `compile`, which compare the target with the reconstruction."""
-        return super().compute_metrics(x, y if _is_target(y) else x, y_pred, sample_weight)
+        y = self._checked_target(y)
+        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
 
-    def compile(self, optimizer="adam", *, jit_compile: bool | None = None, **options):
+    def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | None = None, **options):
         """Configure training, as in Keras; the loss belongs to the model type and cannot be given.
 
         Args:
             optimizer: a Keras optimiser or its name.
+            loss: refused: the objective is the loss.
             jit_compile: compile steps with XLA; None takes the faster choice measured for the backend.
             **options: `metrics`, `weighted_metrics`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
         Raises:
             ValueError: a loss, or an option that the strategy of `keras_ae.distribute` does not allow.
         """
-        if options.pop("loss", None) is not None:
+        if loss is not None or options.pop("loss_weights", None) is not None:
             raise ValueError(
                 "compile(loss=...): the loss of an autoencoder is its objective. Choose a likelihood in the spec, "
                 "or subclass the model type and override objective()."
@@ -153,109 +204,11 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         if jit_compile is None:
             jit_compile = self.default_jit_compile and not options.get("run_eagerly", False)
         self.has_metrics = bool(options.get("metrics") or options.get("weighted_metrics"))
+        self.has_weighted_metrics = bool(options.get("weighted_metrics"))
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self._loss_tracker = None  # Keras' own; `term_means` has the loss.
         self.fuse_optimizer()
         self.check_strategy(unweighted_metrics=bool(options.get("metrics")))
-
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, *, callbacks=None, validation_data=None, **options):
-        """Train, as `keras.Model.fit`, after a check of the data; arrays `x` alone are all that is needed.
-
-        Args:
-            x: array (n, *input_shape), `tf.data.Dataset`, `keras.utils.PyDataset` or whatever Keras takes.
-            y: the clean target where x is a corrupted input of your own; else None.
-            batch_size: samples in a step, for arrays; None means 128.
-            epochs: last epoch to train.
-            callbacks: a callback or a list of them. On TensorFlow short steps run several in a call, ahead of callbacks
-                that see logs alone; with one that has hooks of batches, and is not `async_safe`, step by step.
-            validation_data: what `evaluate` takes: x, `(x, y)` or a dataset.
-            **options: all else that `keras.Model.fit` takes.
-
-        Returns:
-            Keras' `History`.
-
-        Raises:
-            ValueError: data that the model cannot take, see `keras_ae.checks.check_data`; or what is no callback.
-            FloatingPointError: a term of the loss became NaN or inf. The message names it; the model keeps the weights
-                of the beginning of that epoch.
-        """
-        check_batch((x, y), self.spec, "x")
-        if validation_data is not None:
-            validation_data = validation_data if isinstance(validation_data, tuple | list) else (validation_data,)
-            check_batch(tuple(validation_data), self.spec, "validation_data")
-            if len(validation_data) == 3:
-                validation_data = _with_target(*validation_data)
-        callbacks = keras.tree.flatten(callbacks or [])
-        for callback in callbacks:
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise ValueError(f"callbacks: {callback!r} is no instance of keras.callbacks.Callback; give one.")
-        x, y, sample_weight = _with_target(x, y, options.pop("sample_weight", None))
-        if workers().cut:
-            if options.get("validation_split"):
-                raise ValueError("validation_split: under a strategy give validation_data=..., which it cuts alike.")
-            if validation_data is not None:
-                validation_data = self._cut(validation_data, options.pop("validation_batch_size", None) or batch_size)
-            x = self._cut((x, y, sample_weight), batch_size, shuffle=options.get("shuffle", True))
-            y, sample_weight, batch_size = None, None, None
-            options["shuffle"] = False
-        if isinstance(x, keras.utils.PyDataset):
-            # One that has an order of its own Keras would shuffle once more.
-            options.setdefault("shuffle", not hasattr(x, "shuffle"))
-        guard = FiniteGuard(beside=self.returns_early)
-        options |= {"callbacks": [*callbacks, guard], "validation_data": validation_data}
-        batch_size = batch_size or _default_batch(x)
-        try:
-            with self.fitting(callbacks, options.get("steps_per_epoch")):
-                return super().fit(**self.read(fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options)))
-        except FloatingPointError:
-            guard.restore()
-            raise
-
-    def evaluate(self, x=None, y=None, batch_size=None, **options):
-        """Return loss and terms, as `keras.Model.evaluate`, after a check of the data; codes are drawn anew."""
-        sample_weight = options.pop("sample_weight", None)
-        if not options.get("_use_cached_eval_dataset"):
-            check_batch((x, y), self.spec, "x")
-            x, y, _ = _with_target(x, y, sample_weight)
-            if workers().cut:
-                x = self._cut((x, y, sample_weight), batch_size)
-                y, sample_weight, batch_size = None, None, None
-        return super().evaluate(**self.read(fed(x, y, sample_weight, batch_size or _default_batch(x)) | options))
-
-    def predict(self, x, batch_size=None, **options):
-        """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn.
-
-        Under data-parallel each process computes them for itself, and there are no options.
-        """
-        check_data(x, self.spec)
-        if workers().kind == "data-parallel":
-            return self.reconstruct(x, batch_size=batch_size or 128)  # Each process for itself.
-        fed_x = self.read(fed(x, None, None, batch_size or _default_batch(x)))
-        return super().predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options)
-
-    def _cut(self, data: tuple, batch_size: int | None, *, shuffle: bool = False) -> keras.utils.PyDataset:
-        """Return the batches of arrays `(x, y, sample_weight)`, or of a dataset `(x,)`, that this process takes."""
-        x = data[0]
-        if hasattr(x, "__array__"):
-            arrays = tuple(np.asarray(part) for part in data if part is not None)
-            x = ArrayBatches(arrays, batch_size or _default_batch(x), shuffle=shuffle, seed=self.seed or 0)
-        return self.cut(x)
-
-
-def _default_batch(x) -> int | None:
-    """Return 128 for arrays; datasets bring their own batches, and Keras refuses a size beside them."""
-    return 128 if hasattr(x, "__array__") else None
-
-
-def _with_target(x, y, sample_weight) -> tuple:
-    """Return the three with an empty target (n, 0) for weights without one, which Keras would drop in silence."""
-    if y is None and sample_weight is not None and hasattr(x, "__array__"):
-        y = np.empty((len(x), 0), dtype="float32")
-    return x, y, sample_weight
-
-
-def _is_target(y) -> bool:
-    return y is not None and y.shape[-1] != 0
 
 
 def _shares(target, sample_weight):

@@ -1,49 +1,59 @@
-"""Checks of the data that a model is given, before any training starts."""
+"""Checks of the samples that a model is given, before any training starts."""
 
-import keras
+from math import prod
+
 import numpy as np
 
+from keras_ae.forms.lazy_rows import LazyRows
 from keras_ae.spec import Spec
 
-_ROWS_AT_ONCE = 8192
+_BYTES_AT_ONCE = 2**25
+_GREATEST = float(np.finfo("float32").max)
 
 
-def check_data(data, spec: Spec, name: str = "x") -> None:
-    """Raise where `data` cannot be what `spec` models.
-
-    Arrays are read through; of a `keras.utils.PyDataset` the first batch is, of a `tf.data.Dataset` the element's
-    shape. What Keras streams otherwise is watched by the loss alone.
+def check_rows(
+    x: np.ndarray | LazyRows,
+    spec: Spec,
+    name: str = "x",
+    *,
+    columns: list | None = None,
+    masks_refused: bool = False,
+) -> None:
+    """Raise where `x` cannot be samples of what `spec` models. All values are read, piece by piece.
 
     Args:
-        data: array `(n, *input_shape)`, dataset or None.
+        x: (n, *input_shape), see `forms.as_rows`.
         spec: the model's spec; its likelihood bounds the values.
         name: the argument's name in messages.
+        columns: names of the columns, for messages; None where they have none.
+        masks_refused: refuse uint8 without a value over 1, which may be masks: before training, where dividing them by
+            255 would leave nothing to learn. A trained model takes a dark image as any other.
 
     Raises:
         ValueError: no samples, another shape, uint8 that need not be images, NaN or inf, values outside the
-            likelihood's support.
+            likelihood's support, or beyond float32.
         TypeError: values that are no numbers.
     """
-    if isinstance(data, np.ndarray):
-        _check_array(data, spec, name)
-    elif isinstance(data, keras.utils.PyDataset):
-        batch = data[0]
-        check_batch(batch if isinstance(batch, tuple) else (batch,), spec, f"{name}[0]")
-    elif hasattr(data, "element_spec"):
-        elements = data.element_spec if isinstance(data.element_spec, tuple) else (data.element_spec,)
-        for part, element in zip((name, f"{name} (target)"), elements, strict=False):
-            _check_shape(tuple(element.shape), spec, part)
-    elif hasattr(data, "shape"):
-        _check_shape(tuple(data.shape), spec, name)
+    if len(x.shape) and len(x) == 0:
+        raise ValueError(f"{name} is empty (shape {x.shape}). Give it at least one sample.")
+    check_shape(x.shape, spec, name)
+    if x.dtype == np.uint8:
+        _check_bytes(x, spec, name, masks_refused)
+        return
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {x.dtype}; models take real numbers.")
+    _check_values(x, spec, name, columns)
 
 
-def check_batch(batch: tuple, spec: Spec, name: str) -> None:
-    """Check `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
-    for part, data in zip((name, f"{name} (target)"), batch, strict=False):
-        check_data(data, spec, part)
+def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None = None) -> None:
+    """Raise where `shape`, (n, ...), None for what is not known, is not (n, *input_shape).
 
-
-def _check_shape(shape: tuple, spec: Spec, name: str) -> None:
+    Args:
+        shape: of what was given.
+        spec: the model's spec.
+        name: the argument's name in messages.
+        batched_by: what makes batches of samples, for messages; None means a new axis of an array.
+    """
     wanted = spec.input_shape
     if len(shape) == len(wanted) + 1 and all(a in (None, b) for a, b in zip(shape[1:], wanted, strict=True)):
         return
@@ -51,55 +61,68 @@ def _check_shape(shape: tuple, spec: Spec, name: str) -> None:
     if (*shape[1:], 1) == wanted:
         hint = f" Add the channel axis: {name}[..., None]."
     elif shape == wanted:
-        hint = f" One sample needs a batch axis too: {name}[None]."
-    elif len(shape) <= 2 < len(wanted):
+        hint = f" Make batches of the samples: {batched_by}." if batched_by else ""
+        hint = hint or f" One sample needs a batch axis too: {name}[None]."
+    elif shape[:1] == (1,) and shape[2:] == wanted:
+        hint = f" It is a list that holds one array: give the array itself, {name}[0]."
+    elif len(wanted) > 1 and shape[1:] == (wanted[-1], *wanted[:-1]):
+        hint = f" Move the channels to the last axis: np.moveaxis({name}, 1, -1)."
+    elif len(shape) == 2 and len(wanted) > 1 and shape[1] == prod(wanted):
+        hint = f" Give rows their shape: {name}.reshape(-1, {', '.join(map(str, wanted))})."
+    elif len(shape) <= 2 < len(wanted) or (len(shape) == 1 and name.endswith("(target)")):
         hint = " Labels are no target here: an autoencoder's target is x itself, so leave y out."
     raise ValueError(f"{name} has shape {shape}, but the model takes (batch, {', '.join(map(str, wanted))}).{hint}")
 
 
-def _check_array(x: np.ndarray, spec: Spec, name: str) -> None:
-    if x.ndim and len(x) == 0:
-        raise ValueError(f"{name} is empty (shape {x.shape}). Give it at least one sample.")
-    _check_shape(x.shape, spec, name)
-    if x.dtype == np.uint8:
-        _check_bytes(x, spec, name)
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.issubdtype(x.dtype, np.complexfloating):
-        raise TypeError(f"{name} has dtype {x.dtype}; models take real numbers.")
-    low, high = (0.0, 1.0) if x.dtype == np.uint8 else _bounds(x, name)
-    support = spec.likelihood.support
-    if support and (low < support[0] or high > support[1]):
-        raise ValueError(
-            f"{name} has values in [{low:.4g}, {high:.4g}], outside the range [{support[0]:g}, {support[1]:g}] of the "
-            f"{type(spec.likelihood).__name__} likelihood. Scale {name}, or build with likelihood='gaussian'."
-        )
-
-
-def _check_bytes(x: np.ndarray, spec: Spec, name: str) -> None:
+def _check_bytes(x, spec: Spec, name: str, masks_refused: bool) -> None:
     """Raise where uint8 values need not be images in [0, 255], which the model divides by 255."""
     if len(spec.input_shape) != 3:
         raise ValueError(
             f"{name} is uint8, which models of images alone scale, and this one takes {spec.input_shape}. "
             f"Give floats in the range that you mean: {name}.astype('float32')."
         )
-    if x.max() == 1:
+    if masks_refused and max(piece.max() for _, piece in _pieces(x)) == 1:
         raise ValueError(
             f"{name} is uint8 with no value over 1, which is a 0/1 mask or almost black. "
             f"Give masks as floats: {name}.astype('float32'), and images as {name}.astype('float32') / 255."
         )
 
 
-def _bounds(x: np.ndarray, name: str) -> tuple[float, float]:
-    """Return least and greatest value, piece by piece so that no array of the size of x is made."""
+def _check_values(x, spec: Spec, name: str, columns: list | None) -> None:
     low, high = np.inf, -np.inf
-    for start in range(0, len(x), _ROWS_AT_ONCE):
-        piece = x[start : start + _ROWS_AT_ONCE]
+    for start, piece in _pieces(x):
         least, most = piece.min(), piece.max()
         if not (np.isfinite(least) and np.isfinite(most)):
-            bad = ~np.isfinite(piece).reshape(len(piece), -1).all(axis=1)
-            row = start + int(bad.argmax())
-            raise ValueError(f"{name} has NaN or inf, first in sample {row}. Drop or fill such values before training.")
+            place = _place(~np.isfinite(piece), start, columns)
+            raise ValueError(f"{name} has NaN or inf, first in {place}. Drop or fill such values before training.")
         low, high = min(low, float(least)), max(high, float(most))
-    return low, high
+    if max(-low, high) > _GREATEST:
+        raise ValueError(f"{name} has values in [{low:.4g}, {high:.4g}], beyond float32. Scale {name}.")
+    support = spec.likelihood.support
+    if support and (low < support[0] or high > support[1]):
+        where = ""
+        if columns:
+            start, piece = next((s, p) for s, p in _pieces(x) if p.min() < support[0] or p.max() > support[1])
+            where = f" (first in {_place((piece < support[0]) | (piece > support[1]), start, columns)})"
+        raise ValueError(
+            f"{name} has values in [{low:.4g}, {high:.4g}], outside the range [{support[0]:g}, {support[1]:g}] of the "
+            f"{type(spec.likelihood).__name__} likelihood{where}. Scale {name}, or build with likelihood='gaussian'."
+        )
+
+
+def _pieces(x):
+    """Yield `(row, piece)`, so that no array of the size of x is made."""
+    rows = max(1, _BYTES_AT_ONCE // (8 * prod(x.shape[1:])))
+    for start in range(0, len(x), rows):
+        yield start, x[start : start + rows]
+
+
+def _place(is_bad: np.ndarray, start: int, columns: list | None) -> str:
+    """Where the first bad value is, in words."""
+    row = int(is_bad.reshape(len(is_bad), -1).any(axis=1).argmax())
+    if columns is None:
+        return f"sample {start + row}"
+    return f"row {start + row}, column {columns[int(is_bad[row].argmax())]!r}"
 
 
 def checked_examples(x: np.ndarray) -> np.ndarray:

@@ -20,17 +20,20 @@ class ArrayBatches(keras.utils.PyDataset):
     """Batches of arrays, cut when they are read; a new order every epoch with `shuffle`.
 
     Args:
-        arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...).
+        arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...); arrays or `LazyRows`.
         batch_size: samples a batch; the last one may be smaller.
         shuffle: draw orders.
         seed: fixes the orders; None takes it from NumPy's global random state, as Keras does for arrays.
+        epoch: number of the first epoch; each has an order of its own.
     """
 
-    def __init__(self, arrays: tuple, batch_size: int, *, shuffle: bool = False, seed: int | None = None):
+    def __init__(
+        self, arrays: tuple, batch_size: int, *, shuffle: bool = False, seed: int | None = None, epoch: int = 0
+    ):
         super().__init__()
         self.arrays, self.batch_size, self.shuffle = arrays, batch_size, shuffle
         self.seed = np.random.randint(2**31) if shuffle and seed is None else seed
-        self.epoch = 0
+        self.epoch = epoch
         self.order = None
 
     def __len__(self) -> int:
@@ -63,32 +66,51 @@ def fed(x, y, sample_weight, batch_size: int | None) -> dict:
     return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
 
 
-def fed_fit(x, y, sample_weight, batch_size: int | None, **options) -> dict:
+def fed_fit(
+    x, y, sample_weight, batch_size: int | None, *, seed: int | None = None, steps_done: int = 0, **options
+) -> dict:
     """Return Keras' arguments of `fit`, with `ArrayBatches` in the place of arrays, those of validation too.
 
-    Weights of classes, passes cut into several epochs and shuffling within a batch are left to Keras.
+    Passes cut into several epochs and shuffling within a batch are left to Keras.
+
+    Args:
+        x: samples.
+        y: targets, or None.
+        sample_weight: weights, or None.
+        batch_size: samples a batch.
+        seed: fixes the orders, see `ArrayBatches`.
+        steps_done: of training so far: whole epochs among them are not repeated in the same order.
+        **options: all else that Keras' `fit` takes.
     """
     arrays, share, shuffle = _arrays(x, y, sample_weight), options.get("validation_split"), options.get("shuffle", True)
     cut = int(len(x) * (1 - share)) if arrays and share else 1
-    kept = any(options.get(name) is not None for name in ("class_weight", "steps_per_epoch"))
+    kept = options.get("steps_per_epoch") is not None
     if not (arrays and batch_size and cut and shuffle in (True, False)) or kept:
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, **options}
     held_out = options.get("validation_data")
     if share and held_out is None:
-        arrays, held_out = tuple(array[:cut] for array in arrays), tuple(array[cut:] for array in arrays)
+        count = len(x)
+        arrays, held_out = (tuple(_part(a, *ends) for a in arrays) for ends in ((0, cut), (cut, count)))
         del options["validation_split"]
     held_arrays = isinstance(held_out, tuple | list) and _arrays(*held_out)
     if held_arrays:
         held_out = ArrayBatches(held_arrays, options.pop("validation_batch_size", None) or batch_size)
-    return options | {
-        "x": ArrayBatches(arrays, batch_size, shuffle=shuffle),
-        "shuffle": False,
-        "validation_data": held_out,
-    }
+    batches = ArrayBatches(arrays, batch_size, shuffle=shuffle, seed=seed)
+    batches.epoch = steps_done // len(batches)
+    return options | {"x": batches, "shuffle": False, "validation_data": held_out}
+
+
+def _part(array, start: int, stop: int):
+    return array.part(start, stop) if _is_lazy(array) else array[start:stop]
 
 
 def _arrays(x, *others) -> tuple | None:
-    """Return x and those of the others that are not None, if all of them are arrays of one length."""
+    """Return x and those of the others that are not None, if all of them are arrays, or rows, of one length."""
     given = (x, *(array for array in others if array is not None))
-    alike = all(isinstance(array, np.ndarray) and array.ndim and len(array) == len(x) for array in given)
+    alike = all((isinstance(a, np.ndarray) or _is_lazy(a)) and a.ndim and len(a) == len(x) for a in given)
     return given if alike else None
+
+
+def _is_lazy(array) -> bool:
+    """Whether these are rows of `forms.lazy_rows`, which are read when their batch comes."""
+    return hasattr(array, "part")

@@ -13,8 +13,9 @@ import numpy as np
 
 from keras_ae import registry
 from keras_ae.activations import encoder_to
-from keras_ae.checks import check_data, checked_least
+from keras_ae.checks import checked_least
 from keras_ae.feeding import ArrayBatches, fed_fit, scaled
+from keras_ae.intake import checked_rows, over_batches
 from keras_ae.spec import Spec
 
 
@@ -98,14 +99,13 @@ class EncoderClassifier(keras.Model):
         Raises:
             ValueError: data that the model cannot take, or labels that are no whole numbers in [0, classes).
         """
-        x = np.asarray(x)
-        check_data(x, self.spec)
+        x = checked_rows(x, self.spec, masks_refused=True)
         return super().fit(**fed_fit(x, self._checked_labels(y, len(x)), None, batch_size, **options))
 
+    @over_batches
     def labels(self, x, *, batch_size: int = 256) -> np.ndarray:
         """Return the likeliest label of each sample: (n, *input_shape) -> (n,) int64."""
-        x = np.asarray(x)
-        check_data(x, self.spec)
+        x = checked_rows(x, self.spec)
         return self.predict(ArrayBatches((x,), batch_size), verbose=0).argmax(axis=1)
 
     def _checked_labels(self, y, count: int) -> np.ndarray:

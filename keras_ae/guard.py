@@ -50,6 +50,8 @@ class FiniteGuard(keras.callbacks.Callback):
             )
 
     def restore(self) -> None:
-        """Put the copied state back."""
+        """Put the copied state back; before the first epoch there is none."""
+        if self.good is None:
+            return
         for variable, value in zip(self._variables(), self.good, strict=True):
             variable.assign(value)

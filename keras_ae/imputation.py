@@ -7,6 +7,8 @@ filled = keras_ae.imputation.impute(model, x_test)
 
 import numpy as np
 
+from keras_ae.forms import as_array
+
 
 def fit_incomplete(model, x, *, rounds: int = 3, **options) -> np.ndarray:
     """Train on a table with missing values, and return the table with them filled: (n, columns) -> (n, columns).
@@ -54,7 +56,7 @@ def impute(model, x) -> np.ndarray:
 
 
 def _checked(model, x) -> np.ndarray:
-    x, wanted = np.asarray(x), model.spec.input_shape
+    x, wanted = as_array(x), model.spec.input_shape
     if x.dtype.kind != "f":
         raise TypeError(f"x has dtype {x.dtype}. Give floats, with NaN where a value is missing; encode categories.")
     if x.shape[1:] != wanted or len(x) == 0:

@@ -1,5 +1,6 @@
-"""What a trained autoencoder is for: codes, reconstructions, samples, scores and likelihoods, NumPy in and out.
+"""What a trained autoencoder is for: codes, reconstructions, samples, scores and likelihoods, NumPy out.
 
+Samples come in any form that `fit` takes, streams of batches too, whose results are joined.
 Every method runs in batches through a function that is compiled once; a short last batch is padded, not retraced.
 Noise comes from NumPy by `seed`, so that the same seed draws the same noise on every backend, and no method changes the
 model's own random state.
@@ -12,9 +13,11 @@ import numpy as np
 from keras import ops
 
 from keras_ae.activations import averaged, convolutions, encoder_to
-from keras_ae.checks import check_data, checked_least
+from keras_ae.checks import checked_least
 from keras_ae.divergences import gaussian_log_density
 from keras_ae.feeding import scaled
+from keras_ae.forms.lazy_rows import LazyRows
+from keras_ae.intake import checked_rows, over_batches
 from keras_ae.likelihoods import sum_over_values
 from keras_ae.rows import Gaussian
 
@@ -29,14 +32,17 @@ class Inference:
         """Whether the code has a posterior and a prior, so that the model can sample and has a likelihood."""
         return isinstance(self.spec.latent, Gaussian)
 
+    @over_batches
     def posterior(self, x, *, batch_size: int = 256) -> dict[str, np.ndarray]:
         """Return what the encoder says of x: `z`, or `z_mean` and `z_log_var`, each (n, latent_dim)."""
         return self._batched("posterior", self._posterior, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
         """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, latent_dim)."""
         return self._batched("encode", self._encode, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def features(self, x, *, layer: str | None = None, grid: int | None = None, batch_size: int = 256) -> np.ndarray:
         """Return what a layer of the encoder gives, for use as features: (n, *input_shape) -> (n, d).
 
@@ -54,6 +60,7 @@ class Inference:
         function = partial(trunk, training=False)
         return self._batched(f"features {layer} {grid}", function, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def feature_maps(self, x, *, grid: int, batch_size: int = 256) -> dict[str, np.ndarray]:
         """Return what the encoder's convolutions make of images, averaged over a grid as `features` does.
 
@@ -92,10 +99,12 @@ class Inference:
             raise ValueError("z has NaN or inf.")
         return self._batched("decode", self._decode, z, batch_size=batch_size)
 
+    @over_batches
     def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
         """Return reconstructions from the deterministic code: (n, *input_shape) -> (n, *input_shape)."""
         return self._batched("reconstruct", self._reconstruct, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def corrupt(self, x, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """Return x corrupted as in training, by noise of its own from `seed`: (n, *input_shape) -> the same shape.
 
@@ -109,6 +118,7 @@ class Inference:
         pieces = [self.corruption(scaled(x[start : start + batch_size]), seed=seed_at(seed, start)) for start in starts]
         return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
 
+    @over_batches
     def reconstruction_error(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
         """Return how far each sample is from its reconstruction: (n, *input_shape) -> (n,); higher is worse.
 
@@ -124,6 +134,7 @@ class Inference:
         function = {"mse": self._mse, "mae": self._mae, "nll": self._nll}[kind]
         return self._batched(kind, function, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def value_errors(self, x, *, kind: str = "mse", batch_size: int = 256) -> np.ndarray:
         """Return each value's part in `reconstruction_error`: (n, *input_shape) -> the same shape.
 
@@ -141,6 +152,7 @@ class Inference:
         function = {"mse": self._squares, "mae": self._sizes, "nll": self._nll_of_values}[kind]
         return self._batched(f"{kind}_of_values", function, self._checked(x), batch_size=batch_size)
 
+    @over_batches
     def score_samples(self, x, *, num_samples: int = 16, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """Return a score in nats for each sample, (n,); higher is more normal.
 
@@ -152,6 +164,7 @@ class Inference:
             return -self.reconstruction_error(x, kind="nll", batch_size=batch_size)
         return np.concatenate([logs.mean(axis=0) for logs in self._log_weights(x, num_samples, seed)])
 
+    @over_batches
     def elbo_terms(self, x, *, num_samples: int = 1, seed: int = 0, batch_size: int = 256) -> dict[str, np.ndarray]:
         """Return the terms of -ELBO in nats, `nll` and `kl`, each (n,): those of training, at beta = 1.
 
@@ -171,6 +184,7 @@ class Inference:
             totals = {name: total + terms[name].astype("float64") for name, total in totals.items()}
         return {name: total / num_samples for name, total in totals.items()}
 
+    @over_batches
     def log_likelihood(self, x, *, num_samples: int = 5000, seed: int = 0) -> np.ndarray:
         """Return log p(x) in nats by importance sampling: (n, *input_shape) -> (n,), in constant memory.
 
@@ -201,63 +215,6 @@ class Inference:
             raise ValueError(f"n must be at least 1, got {n}.")
         z = self.prior.draw(n, self.spec.latent_dim, np.random.default_rng(seed))
         return self.decode(z, batch_size=batch_size)
-
-    def interpolate(self, a, b, *, steps: int = 8, method: str = "linear") -> np.ndarray:
-        """Return decoded paths from the codes of `a` to those of `b`: twice (n, *input_shape) -> (n, steps, ...).
-
-        Args:
-            a: samples at which the paths begin.
-            b: samples at which they end.
-            steps: points on a path, both ends included, at least 2.
-            method: "linear", or "spherical" (along the great circle; White 2016), which keeps the length of codes.
-
-        Raises:
-            ValueError: other shapes, fewer than 2 steps, an unknown method.
-        """
-        if method not in ("linear", "spherical"):
-            raise ValueError(f'method must be "linear" or "spherical", got {method!r}.')
-        if steps < 2 or len(a) != len(b):
-            raise ValueError(f"interpolate needs steps >= 2 and as many a as b, got steps={steps}, {len(a)}, {len(b)}.")
-        start, stop = self.encode(a)[:, None], self.encode(b)[:, None]
-        share = np.linspace(0, 1, steps, dtype="float32")[None, :, None]
-        path = _spherical(start, stop, share) if method == "spherical" else (1 - share) * start + share * stop
-        return self.decode(path.reshape(-1, self.spec.latent_dim)).reshape(len(a), steps, *self.spec.input_shape)
-
-    def attribute_vector(self, x, has) -> np.ndarray:
-        """Return the mean code of samples with an attribute less that of those without: (latent_dim,).
-
-        Larsen et al. 2016, "Autoencoding beyond pixels using a learned similarity metric", section 4.2.
-
-        Args:
-            x: samples, (n, *input_shape).
-            has: whether each has the attribute, (n,) booleans.
-
-        Raises:
-            ValueError: `has` is not (n,) booleans, or is the same for all samples.
-        """
-        has = np.asarray(has)
-        if has.shape != (len(x),) or has.dtype != bool:
-            raise ValueError(f"has must be ({len(x)},) booleans, not {has.dtype} of shape {has.shape}.")
-        if has.all() or not has.any():
-            raise ValueError("has needs samples with the attribute and samples without it.")
-        z = self.encode(x)
-        return z[has].mean(axis=0) - z[~has].mean(axis=0)
-
-    def add_attribute(self, x, vector, *, strength: float = 1.0) -> np.ndarray:
-        """Return what decodes from the codes of x plus `strength` times a vector: (n, *input_shape) -> the same shape.
-
-        Args:
-            x: samples.
-            vector: of `attribute_vector`, (latent_dim,), or any direction, or sum, of codes.
-            strength: 1 adds the whole difference, -1 takes it away.
-
-        Raises:
-            ValueError: the vector has another shape.
-        """
-        vector = np.asarray(vector, dtype="float32")
-        if vector.shape != (self.spec.latent_dim,):
-            raise ValueError(f"vector has shape {vector.shape}, but add_attribute takes ({self.spec.latent_dim},).")
-        return self.decode(self.encode(x) + strength * vector)
 
     def _posterior(self, x):
         return self.encoder(x, training=False)
@@ -335,10 +292,9 @@ class Inference:
                 "Use a variational model, such as keras_ae.build('conv_vae')."
             )
 
-    def _checked(self, x) -> np.ndarray:
-        x = np.asarray(x)
-        check_data(x, self.spec)
-        return x if x.dtype == np.uint8 else np.asarray(x, dtype="float32")
+    def _checked(self, x) -> np.ndarray | LazyRows:
+        x = checked_rows(x, self.spec)
+        return x if x.dtype == np.uint8 or isinstance(x, LazyRows) else np.asarray(x, dtype="float32")
 
     def _batched(self, name: str, function, *arrays, batch_size: int):
         """Map a compiled function over batches. Few sizes are traced: full batches, and powers of two below them."""
@@ -383,14 +339,3 @@ def _log_mean_exp(logs: np.ndarray) -> np.ndarray:
     """log(mean(exp(logs))) over the first axis, safe from overflow."""
     most = logs.max(axis=0)
     return most + np.log(np.exp(logs - most).mean(axis=0))
-
-
-def _spherical(start: np.ndarray, stop: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Interpolate along the great circle; codes that are almost parallel are interpolated on the line."""
-    lengths = np.linalg.norm(start, axis=-1, keepdims=True) * np.linalg.norm(stop, axis=-1, keepdims=True)
-    cosine = (start * stop).sum(axis=-1, keepdims=True) / np.maximum(lengths, 1e-12)
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    line = (1 - share) * start + share * stop
-    safe = np.where(np.sin(angle) < 1e-4, 1, angle)
-    arc = (np.sin((1 - share) * safe) * start + np.sin(share * safe) * stop) / np.sin(safe)
-    return np.where(np.sin(angle) < 1e-4, line, arc).astype("float32")

@@ -27,9 +27,13 @@ class LikelihoodLayer(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.row = row
 
-    def nll(self, x, x_logits):
-        """-log p(x|z) in nats: (batch, *shape) and the decoder's output -> (batch,)."""
-        return sum_over_values(self.nll_of_values(x, x_logits))
+    def nll(self, x, x_logits, where=None):
+        """-log p(x|z) in nats: (batch, *shape) and the decoder's output -> (batch,).
+
+        `where`, of the shape of x, weighs the values in the sum; None weighs all by 1.
+        """
+        nll = self.nll_of_values(x, x_logits)
+        return sum_over_values(nll if where is None else where * nll)
 
     def uniform(self, x, seed):
         """Return uniform noise in (0, 1) of the shape of x, kept away from both ends."""
@@ -109,14 +113,16 @@ class NormalLayer(LikelihoodLayer):
         log_var = bounded(ops.convert_to_tensor(self.log_var)) if self.row.variance == "global" else self.log_var
         return x_logits, log_var
 
-    def nll(self, x, x_logits):
+    def nll(self, x, x_logits, where=None):
         """As `nll_of_values`, summed; a variance that the values of a sample share is applied to their sum."""
         if self.row.variance == "pixel":
-            return super().nll(x, x_logits)
+            return super().nll(x, x_logits, where)
         mean, log_var = self.mean_and_log_var(x_logits)
-        squared, count = sum_over_values(ops.square(x - mean)), math.prod(x_logits.shape[1:])
+        squares = ops.square(x - mean)
+        squared = sum_over_values(squares if where is None else where * squares)
+        count = math.prod(x_logits.shape[1:]) if where is None else sum_over_values(where)
         if self.row.variance == "sample":
-            log_var = self._best_log_var(squared / count)
+            log_var = self._best_log_var(ops.divide_no_nan(squared, count) if where is not None else squared / count)
         return 0.5 * (count * (math.log(2 * math.pi) + log_var) + squared * ops.exp(-log_var))
 
     def nll_of_values(self, x, x_logits):

@@ -13,6 +13,8 @@ import pytest
 import keras_ae
 
 FLOORS = {
+    "walks": 0,  # Paths between codes, and steps along an attribute.
+    "forms": 0,  # Lists, frames, tensors, sparse matrices, data sets in files: samples as arrays.
     "extras": 0,  # Optional packages, or an error that names the extra.
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
@@ -22,8 +24,9 @@ FLOORS = {
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
-    "train_step": 1,  # Gradients and updates of a step: the only code that knows its backend.
     "guard": 0,  # Stops training at the first loss that is not a number.
+    "sample_weights": 1,  # How much samples, or single values of them, count.
+    "train_step": 1,  # Gradients and updates of a step: the only code that knows its backend.
     "spec": 2,  # A whole model as data, and as a table.
     "datasets": 2,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 2,  # The value of a schedule row at a step.
@@ -38,25 +41,28 @@ FLOORS = {
     "activations": 3,  # What the layers of an encoder give, as features.
     "checks": 3,  # Bad data is refused before any training.
     "unet": 3,  # Specs of networks that denoise at several scales.
+    "streams": 4,  # Batch after batch, each checked.
     "audio": 4,  # Waveforms: noise, how much of it is left, denoising, files.
     "neighbours": 4,  # Batches in which samples meet their nearest neighbours.
-    "anomaly": 4,  # How strange samples are to a trained model: scores, thresholds, windows of series.
-    "inference": 4,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "saving": 4,  # Whole files, on any backend, nothing half-loaded.
-    "autoencoder": 5,  # The compiled Keras model with one objective.
-    "models": 6,  # One model type a file: paper, spec, objective.
-    "callbacks": 7,  # Schedules and pictures during training.
-    "fine_tuning": 7,  # Classifiers that begin as a trained encoder.
-    "evaluation": 7,  # What a trained model is worth: numbers and pictures.
-    "checkpoints": 7,  # The state of a run in files, after and within epochs.
-    "priors": 7,  # Densities fitted to the codes of a trained model, to sample from.
-    "pretrained": 8,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
-    "estimators": 8,  # The scikit-learn and the PyOD face.
-    "runs": 8,  # A model trained on a data set, in a folder.
-    "classifiers": 9,  # Small shipped classifiers, whose features measure samples.
-    "__init__": 10,  # The public names.
-    "cli": 11,  # The command line.
-    "__main__": 12,  # python -m keras_ae.
+    "intake": 5,  # What methods are given, checked: arrays, rows or a stream.
+    "anomaly": 6,  # How strange samples are to a trained model: scores, thresholds, windows of series.
+    "fitting": 6,  # fit, evaluate and predict, after a check of the data.
+    "inference": 6,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
+    "autoencoder": 7,  # The compiled Keras model with one objective.
+    "models": 8,  # One model type a file: paper, spec, objective.
+    "callbacks": 9,  # Schedules and pictures during training.
+    "fine_tuning": 9,  # Classifiers that begin as a trained encoder.
+    "evaluation": 9,  # What a trained model is worth: numbers and pictures.
+    "checkpoints": 9,  # The state of a run in files, after and within epochs.
+    "priors": 9,  # Densities fitted to the codes of a trained model, to sample from.
+    "pretrained": 10,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
+    "estimators": 10,  # The scikit-learn and the PyOD face.
+    "runs": 10,  # A model trained on a data set, in a folder.
+    "classifiers": 11,  # Small shipped classifiers, whose features measure samples.
+    "__init__": 12,  # The public names.
+    "cli": 13,  # The command line.
+    "__main__": 14,  # python -m keras_ae.
 }
 KNOW_A_BACKEND = ("train_step", "datasets")
 BACKENDS = ("tensorflow", "jax", "torch")

@@ -4,7 +4,9 @@ from math import prod
 
 import numpy as np
 
-from keras_ae.checks import check_data
+from keras_ae.forms import as_array
+from keras_ae.intake import checked_rows, over_batches
+from keras_ae.streams import Watch, batches_of, is_stream
 
 
 class Score:
@@ -24,17 +26,24 @@ class Score:
         """Learn what the score needs to know of normal data, and return self.
 
         Args:
-            x: normal samples, (n, *input_shape): those that the model was trained on, or others.
+            x: normal samples, (n, *input_shape), in any form that the model's methods take: those that it was trained
+                on, or others. They are held in memory.
 
         Raises:
             ValueError: data that the model cannot take, or too few of them for this score.
         """
-        x = np.asarray(x)
-        check_data(x, self.model.spec)
-        self._fit(x)
+        if is_stream(x):
+            x = np.concatenate(list(batches_of(x, Watch(self.spec, "x"))))
+        self._fit(checked_rows(x, self.spec)[:])
         self.is_fitted = True
         return self
 
+    @property
+    def spec(self):
+        """The model's spec."""
+        return self.model.spec
+
+    @over_batches
     def score(self, x) -> np.ndarray:
         """Return how strange each sample is, float64: (n, *input_shape) -> (n,); higher is more anomalous.
 
@@ -43,8 +52,9 @@ class Score:
             RuntimeError: the score is not fitted.
         """
         self._require_fit()
-        return np.asarray(self._score(np.asarray(x)), dtype="float64")
+        return np.asarray(self._score(as_array(x)), dtype="float64")
 
+    @over_batches
     def contributions(self, x) -> np.ndarray:
         """Return how much each value adds to the score: (n, *input_shape) -> the same shape, float64.
 
@@ -55,7 +65,7 @@ class Score:
             ValueError, RuntimeError: as `score`.
         """
         self._require_fit()
-        return np.asarray(self._contributions(np.asarray(x)), dtype="float64")
+        return np.asarray(self._contributions(as_array(x)), dtype="float64")
 
     def _fit(self, x: np.ndarray) -> None:
         self.mean = as_floats(x).mean(axis=0)

@@ -12,6 +12,7 @@ from keras_ae.checks import checked_least
 from keras_ae.estimators.tables import spec_for
 from keras_ae.extras import optional
 from keras_ae.feeding import ArrayBatches
+from keras_ae.intake import gathered
 
 sklearn_base = optional("sklearn.base", "scikit-learn", "sklearn")
 preprocessing = optional("sklearn.preprocessing", "scikit-learn", "sklearn")
@@ -123,11 +124,12 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         return self._to_model(self._checked(X))
 
     def _checked(self, X, *, reset: bool = False) -> np.ndarray:  # noqa: N803
-        """Return X as finite float64 rows.
+        """Return X, in any form that `Autoencoder.fit` takes, as finite float64 rows, all in memory.
 
         Raises:
             ValueError: columns that are not numbers, NaN or inf, no rows (or one, where the estimator is fitted).
         """
+        X = gathered(X, "X")  # noqa: N806
         try:
             return validation.validate_data(self, X, reset=reset, dtype="float64", ensure_min_samples=2 if reset else 1)
         except ValueError as error:

@@ -35,7 +35,7 @@ class NeighbourAE(Autoencoder):
         The latter is the mean over a sample's neighbours j in the batch, by x, of -log q(j), where q(j) is proportional
         to 1 / (1 + |z - z_j|^2) over all others. Of a batch spread over devices each knows its own part.
         """
-        nll = self.likelihood.nll(x, outputs["x_logits"])
+        nll = self.nll(x, outputs)
         neighbours = surprise(ops.reshape(x, (ops.shape(x)[0], -1)), outputs["z"], self.spec.latent.count)
         return {"loss": nll + self.scheduled["strength"] * neighbours, "nll": nll, "neighbours": neighbours}
 

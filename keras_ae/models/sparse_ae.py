@@ -24,7 +24,7 @@ class SparseAE(Autoencoder):
         Under "l1" the sum of |z|, (batch,); under "kl" the sum over units of KL(rho || mean activation over the batch),
         a scalar (Ng 2011, section 3).
         """
-        nll = self.likelihood.nll(x, outputs["x_logits"])
+        nll = self.nll(x, outputs)
         sparsity = self._l1(outputs) if self.spec.latent.penalty == "l1" else self._kl(outputs)
         return {"loss": nll + self.scheduled["strength"] * sparsity, "nll": nll, "sparsity": sparsity}
 

@@ -22,7 +22,7 @@ class VAE(Autoencoder):
 
         The KL to N(0, I) is in closed form; that to a learned prior is estimated at the drawn z.
         """
-        nll = self.likelihood.nll(x, outputs["x_logits"])
+        nll = self.nll(x, outputs)
         kl = self.prior.kl(outputs["z_mean"], outputs["z_log_var"], outputs["z"])
         return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
 

@@ -1,0 +1,135 @@
+"""What `fit`, `evaluate`, `predict` and the methods of a trained model are given, checked: arrays, rows or a stream."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_ae.checks import check_rows
+from keras_ae.forms import as_array, as_rows
+from keras_ae.forms.frames import column_names
+from keras_ae.forms.lazy_rows import LazyRows
+from keras_ae.sample_weights import checked_weights
+from keras_ae.spec import Spec
+from keras_ae.streams import (
+    Watch,
+    batches_of,
+    check_target,
+    first_part,
+    is_labels,
+    is_stream,
+    read,
+    say_left_out,
+    watched,
+)
+
+
+class Given(NamedTuple):
+    """Data as Keras and `feeding` take them; `watch` looks at the batches of a stream, else None."""
+
+    x: object
+    y: object = None
+    sample_weight: object = None
+    watch: Watch | None = None
+
+    @property
+    def arrays(self) -> tuple:
+        """(x,), (x, y) or (x, y, sample_weight)."""
+        return tuple(part for part in self[:3] if part is not None)
+
+
+def checked_rows(data, spec: Spec, name: str = "x", **options) -> np.ndarray | LazyRows:
+    """Samples in any form but a stream, as rows that the model can take.
+
+    Args:
+        data: see `forms.as_rows`.
+        spec: the model's.
+        name: the argument's name in messages.
+        **options: of `checks.check_rows`.
+
+    Raises:
+        ValueError, TypeError: as `forms.as_rows` and `checks.check_rows`.
+    """
+    rows = as_rows(data, name)
+    check_rows(rows, spec, name, columns=column_names(data), **options)
+    return rows
+
+
+def given(
+    x, y, sample_weight, spec: Spec, *, name: str = "x", training: bool = False, shuffle_seed: list | None = None
+) -> Given:
+    """Check data of any form, and return them as Keras takes them.
+
+    A target that is x itself counts as none; labels are left out, with a notice.
+
+    Args:
+        x: samples in any form of `forms.as_rows`, or a stream.
+        y: the clean target, or None.
+        sample_weight: see `checked_weights`, or None.
+        spec: the model's.
+        name: the name of x in messages.
+        training: see `check_rows`, `masks_refused`.
+        shuffle_seed: see `streams.watched`.
+
+    Raises:
+        ValueError, TypeError: data that the model cannot take; a target or weights beside a stream.
+    """
+    if is_stream(x):
+        for part, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"{part} cannot stand beside a stream. Let {name} give (x, target, sample_weight).")
+        watch = Watch(spec, name, training=training)
+        return Given(watched(x, watch, shuffle_seed=shuffle_seed), watch=watch)
+    rows = checked_rows(x, spec, name, masks_refused=training)
+    target = None
+    if y is not None and y is not x:
+        target = as_rows(y, f"{name} (target)")
+        if is_labels(target.shape, spec.input_shape):
+            say_left_out(f"labels {target.shape} beside x", name)
+            target = None
+        else:
+            check_target(target, rows, spec, name, columns=column_names(y), masks_refused=training)
+    if sample_weight is not None:
+        sample_weight = checked_weights(sample_weight, rows.shape)
+        if target is None:  # Keras would drop weights beside no target; of no columns, it stands for none.
+            target = np.empty((len(rows), 0), dtype="float32")
+    return Given(rows, target, sample_weight)
+
+
+def gathered(data, name: str = "x"):
+    """Samples in any form, in memory: frames as they are, for their columns' names, and all else as an array.
+
+    Of a stream of pairs the first part is taken. Values are not checked, but the columns of frames are.
+
+    Raises:
+        ValueError, TypeError: as `forms.as_rows`; an endless stream, or one without a batch.
+    """
+    if not is_stream(data):
+        rows = as_rows(data, name)
+        return data if column_names(data) else rows[:] if isinstance(rows, LazyRows) else rows
+    firsts = [first_part(batch, name) for batch in read(data, name)]
+    if not firsts:
+        raise ValueError(f"{name} is a stream without a batch. Give it at least one sample.")
+    return np.concatenate([as_array(first, f"a batch of {name}") for first in firsts])
+
+
+def over_batches(method: Callable) -> Callable:
+    """Let a method of samples, arrays (n, ...) in and out, take streams too: batch by batch, the results joined."""
+
+    @wraps(method)
+    def taking_streams(self, x, *args, **options):
+        if not is_stream(x):
+            return method(self, x, *args, **options)
+        found = [method(self, batch, *args, **options) for batch in batches_of(x, Watch(self.spec, "x"))]
+        if not found:
+            raise ValueError("x is a stream without a batch. Give it at least one sample.")
+        return _joined(found)
+
+    return taking_streams
+
+
+def _joined(pieces: list):
+    if isinstance(pieces[0], dict):
+        return {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    return np.concatenate(pieces)

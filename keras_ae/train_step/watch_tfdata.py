@@ -1,0 +1,43 @@
+"""A `tf.data.Dataset` whose every batch passes a check in Python, on whatever backend Keras runs."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Dataset:
+    """The same batches, x, (x, target) or (x, target, sample_weight); one at which `watch` raises ends the stream.
+
+    Args:
+        dataset: batches as `streams.Watch` takes them.
+        watch: a `streams.Watch`; its `spec` gives x, and the target, the shape that the element's spec may leave open.
+    """
+    shape = watch.spec.input_shape
+
+    def checked(*element):
+        x, y, weights = watch.parts_of(element if len(element) > 1 else element[0], watch.name)
+        if weights is not None and y is None:  # Of no columns, it stands for none.
+            y = tf.zeros((tf.shape(x)[0], 0))
+        parts = [part for part in (x, y, weights) if part is not None]
+        types = [tf.float32 if part is weights or part.dtype == tf.bfloat16 else part.dtype for part in parts]
+        # What it gives is used: TensorFlow leaves a call out that is there for its check alone.
+        seen = tf.numpy_function(lambda *arrays: watch(arrays), parts, types)
+        for part, given in zip(seen, parts, strict=True):
+            part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
+        return tuple(seen) if len(seen) > 1 else seen[0]
+
+    return dataset.map(checked).prefetch(1)
+
+
+def _shape_of(part: tf.Tensor, shape: tuple) -> tuple:
+    known = part.shape
+    return tuple(known) if known.rank is not None and known[-1] == 0 else (known[0] if known.rank else None, *shape)
+
+
+def _weights_shape(weights: tf.Tensor, shape: tuple) -> tf.TensorShape:
+    """The shape that weights have after the check, (batch,) or (batch, *shape), or that nothing is known of it."""
+    known = weights.shape
+    if known.rank is None or (known.rank == 2 and known[-1] is None):
+        return tf.TensorShape(None)
+    of_samples = known.rank == 1 or (known.rank == 2 and known[-1] == 1)
+    return tf.TensorShape((known[0],) if of_samples else (known[0], *shape))
