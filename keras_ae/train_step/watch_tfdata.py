@@ -26,7 +26,7 @@ def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Datase
             part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
         return tuple(seen) if len(seen) > 1 else seen[0]
 
-    return dataset.map(checked).prefetch(1)
+    return dataset.map(tf.autograph.experimental.do_not_convert(checked)).prefetch(1)
 
 
 def _shape_of(part: tf.Tensor, shape: tuple) -> tuple:
