@@ -91,8 +91,8 @@ def report(results: list[dict], arguments) -> str:
         "",
         f"`python benchmarks/check_cost.py --repeats {arguments.repeats} --images {arguments.images}`: images per "
         "second of `fit` with and without checks, medians over the epochs (least to most), one epoch of each in turn. "
-        f"The ratio is the median over these turns; its floor is {FLOOR}. An array is read through at each call of `fit`, here "
-        "once an epoch; a longer `fit` pays once for all of them.",
+        f"The ratio is the median over these turns; its floor is {FLOOR}. An array is read through at each call of "
+        "`fit`, here once an epoch; a longer `fit` pays once for all of them.",
         "",
         "| backend | network, batch, form | with | without | ratio |",
         "|---|---|---|---|---|",

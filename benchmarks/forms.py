@@ -157,8 +157,8 @@ def report(results: list[dict]) -> str:
         "# Data in every form",
         "",
         "Written by `python benchmarks/forms.py`. The same 40 samples of 6 values in [0, 1] come in every form; "
-        "*taken* means that codes, losses or scores are those of the array to 1e-5. In the last column one value in the fourth "
-        "batch lies outside the range of the Bernoulli likelihood, and `fit` says so.",
+        "*taken* means that codes, losses or scores are those of the array to 1e-5. In the last column one value "
+        "in the fourth batch lies outside the range of the Bernoulli likelihood, and `fit` says so.",
         "",
         "Labels beside samples are left out with one notice. A target that is x itself counts as none. Estimators take "
         "the first part of a batch and hold all rows in memory. Sparse rows and rows in files are read batch by batch.",
