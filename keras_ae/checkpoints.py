@@ -17,6 +17,7 @@ import h5py
 import keras
 import numpy as np
 
+from keras_ae import digests
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Batches
 from keras_ae.files import replacing
@@ -82,6 +83,7 @@ class KeepState(keras.callbacks.Callback):
                 with h5py.File(temporary, "a") as file:
                     for place, mean in enumerate(means):
                         file[f"means/{place}"] = np.asarray(mean)
+                digests.sign(temporary)
         for older in self.folder.glob(PATTERN):
             if older != path:
                 older.unlink()

@@ -18,6 +18,8 @@ FLOORS = {
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
     "files": 0,  # Files that are whole or not there.
+    "digests": 0,  # The SHA-256 at the end of weights and models.
+    "sharding": 1,  # Weights in several files, checked as one.
     "bounds": 0,  # Smooth bounds of log-variances.
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.

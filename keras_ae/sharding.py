@@ -1,0 +1,69 @@
+"""Weights in several files: a `.weights.json` and the parts beside it, checked as one before any is opened."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from keras_ae import digests
+from keras_ae.files import replacing
+
+KEY = "sha256"
+
+
+@contextmanager
+def replacing_all(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a name in a folder of its own; move its parts, then the `.weights.json`, beside `path` on success.
+
+    The latter tells the SHA-256 of every part, so that parts of two savings never load as one.
+    """
+    path = Path(path)
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        try:
+            written = temporary / path.name
+            yield written
+            facts = json.loads(written.read_text())
+            parts = sorted(temporary.glob("*.weights.h5"))
+            for part in parts:
+                digests.sign(part)
+            sums = {part.name: sha256(part.read_bytes()).hexdigest() for part in parts}
+            for part in parts:
+                os.replace(part, path.with_name(part.name))
+        finally:
+            shutil.rmtree(temporary)
+        temporary.write_text(json.dumps(facts | {KEY: sums | {"": _digest(facts)}}, indent=1))
+
+
+def check(path: str | os.PathLike) -> None:
+    """Check a `.weights.json` and its parts.
+
+    Raises:
+        OSError: one is damaged or missing, or they are of two savings.
+    """
+    path = Path(path)
+    try:
+        facts = json.loads(path.read_text())
+        sums = facts.pop(KEY, None)
+        names = {
+            name for names in facts["weight_map"].values() for name in ([names] if isinstance(names, str) else names)
+        }
+        parts = {name: path.with_name(name).read_bytes() for name in names}
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise digests.damaged(path, f"{type(error).__name__}: {error}") from error
+    for name in sorted(parts):
+        digests.check(path.with_name(name))
+    if sums is None:
+        if any(digests.MARK in data[-digests.SIZE :] for data in parts.values()):
+            raise digests.damaged(path, "the digests of its parts are missing")
+        return
+    found = {name: sha256(data).hexdigest() for name, data in parts.items()} | {"": _digest(facts)}
+    if found != sums:
+        raise digests.damaged(path, "its SHA-256, or that of a part, is not the one that was written with it")
+
+
+def _digest(facts: dict) -> str:
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
