@@ -32,24 +32,29 @@ def sign(path: str | os.PathLike) -> None:
         file.write(MARK + digest)
 
 
-def check(path: str | os.PathLike) -> None:
+def check(path: str | os.PathLike) -> bool:
     """Check the digest of a `.weights.h5` or `.keras` file, or where it has none that it ends where it should.
+
+    Returns:
+        Whether it has one: the bytes are then those that were written.
 
     Raises:
         OSError: the file is truncated, damaged, or of another format.
     """
     if "://" in str(path):
-        return
+        return False
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if _mark(file, size):
             if _digest(file, size - SIZE) != _tail(file, size, 64):
                 raise damaged(path, "its SHA-256 is not the one that was written with it")
-        elif _is_zip(path):
+            return True
+        if _is_zip(path):
             if _tail(file, size, 22)[:4] != b"PK\5\6" or _tail(file, size, 2) != _NO_COMMENT:
                 raise damaged(path, "it does not end as a zip does")
         else:
             _check_end(path, file, size)
+    return False
 
 
 def damaged(path: str | os.PathLike, reason: object) -> OSError:
@@ -57,6 +62,12 @@ def damaged(path: str | os.PathLike, reason: object) -> OSError:
     words = " ".join(str(reason).split()).rstrip(".")
     kind = "model" if _is_zip(path) else "weights"
     return OSError(f"{path} is damaged or no {kind} file ({words}). Copy or train it again.")
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a whole file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_end(path, file, size: int) -> None:

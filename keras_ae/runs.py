@@ -27,6 +27,7 @@ import keras
 
 from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, registry
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.digests import sha256_of
 from keras_ae.files import replacing
 from keras_ae.rows import Cycle, Gaussian, Ramp
 from keras_ae.spec import Spec
@@ -115,7 +116,7 @@ class Settings:
         if self.model.endswith(".json"):
             if self.overrides:
                 raise ValueError(f"A spec from a file takes no options, got {self.overrides}. Edit {self.model}.")
-            return Spec.from_json(Path(self.model).read_text())
+            return Spec.from_file(self.model)
         return registry.spec(self.model, input_shape=data.input_shape, **self.overrides)
 
 
@@ -155,6 +156,7 @@ class Run:
             run.pictures.mkdir(exist_ok=True)
             _write(run.folder / "spec.json", run.spec.to_json())
             facts = {"command": shlex.join(sys.argv), "settings": asdict(settings)}
+            facts["spec"] = sha256_of(run.folder / "spec.json")
             facts |= {"versions": evaluation.versions(), "dataset": data.info, "cores": os.cpu_count()}
             _write(run.folder / "run.json", json.dumps(facts, indent=1))
         except OSError as error:
@@ -167,13 +169,18 @@ class Run:
 
         Raises:
             FileNotFoundError: the folder holds no run.
+            ValueError: `run.json` or `spec.json` is damaged.
         """
         folder = Path(folder)
         try:
-            settings = json.loads((folder / "run.json").read_text())["settings"]
-            spec = Spec.from_json((folder / "spec.json").read_text())
+            facts = json.loads((folder / "run.json").read_text())
+            settings, digest = facts["settings"], facts.get("spec")  # Older runs have no digest.
+            spec = Spec.from_file(folder / "spec.json", digest=digest)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{folder} is no run folder: {Path(error.filename).name} is missing.") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{folder / 'run.json'} is damaged ({reason}). Copy it again.") from error
         size = settings["image_size"]
         return cls(folder, Settings(**{**settings, "image_size": size and tuple(size)}), spec)
 

@@ -205,10 +205,12 @@ def load_model(filepath, **options) -> keras.Model:
     _check_ending("load_model", filepath, ".keras", "load_weights reads weights into a model that was built")
     if "://" not in str(filepath) and not os.path.isfile(filepath):
         raise FileNotFoundError(f"There is no model file {filepath}.")
-    digests.check(filepath)
+    is_whole = digests.check(filepath)
     try:
         return keras.saving.load_model(filepath, **options)
     except Exception as error:
+        if is_whole:
+            raise
         raise digests.damaged(filepath, f"{type(error).__name__}: {error}") from error
 
 

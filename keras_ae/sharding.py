@@ -30,7 +30,7 @@ def replacing_all(path: str | os.PathLike) -> Iterator[Path]:
             parts = sorted(temporary.glob("*.weights.h5"))
             for part in parts:
                 digests.sign(part)
-            sums = {part.name: sha256(part.read_bytes()).hexdigest() for part in parts}
+            sums = {part.name: digests.sha256_of(part) for part in parts}
             for part in parts:
                 os.replace(part, path.with_name(part.name))
         finally:
@@ -48,20 +48,15 @@ def check(path: str | os.PathLike) -> None:
     try:
         facts = json.loads(path.read_text())
         sums = facts.pop(KEY, None)
-        names = {
-            name for names in facts["weight_map"].values() for name in ([names] if isinstance(names, str) else names)
-        }
-        parts = {name: path.with_name(name).read_bytes() for name in names}
+        places = facts["weight_map"].values()
+        names = {name for each in places for name in ([each] if isinstance(each, str) else each)}
+        found = {name: digests.sha256_of(path.with_name(name)) for name in names} | {"": _digest(facts)}
+        have_digests = [digests.check(path.with_name(name)) for name in sorted(names)]
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise digests.damaged(path, f"{type(error).__name__}: {error}") from error
-    for name in sorted(parts):
-        digests.check(path.with_name(name))
-    if sums is None:
-        if any(digests.MARK in data[-digests.SIZE :] for data in parts.values()):
-            raise digests.damaged(path, "the digests of its parts are missing")
-        return
-    found = {name: sha256(data).hexdigest() for name, data in parts.items()} | {"": _digest(facts)}
-    if found != sums:
+    if sums is None and any(have_digests):
+        raise digests.damaged(path, "the digests of its parts are missing")
+    if sums is not None and found != sums:
         raise digests.damaged(path, "its SHA-256, or that of a part, is not the one that was written with it")
 
 
