@@ -21,6 +21,8 @@ FLOORS = {
     "digests": 0,  # The SHA-256 at the end of weights and models.
     "sharding": 1,  # Weights in several files, checked as one.
     "bounds": 0,  # Smooth bounds of log-variances.
+    "noise": 0,  # Normal noise that belongs to a sample.
+    "paths": 0,  # Codes between two codes.
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
