@@ -1,6 +1,6 @@
 """`Autoencoder`: a compiled Keras model with a spec, one objective, and one step for every backend."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 import numpy as np
@@ -13,8 +13,9 @@ from keras_ae.guard import FiniteGuard
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
 from keras_ae.saving import Saving
-from keras_ae.schedules import value_at
+from keras_ae.schedules import end_of, value_at
 from keras_ae.spec import Spec
+from keras_ae.stopping import FULL, check_monitors
 from keras_ae.train_step import Steps
 from keras_ae.train_step.distribution import workers
 
@@ -45,6 +46,7 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
     """
 
     terms: tuple[str, ...] = ("nll",)
+    weighted: ClassVar[dict[str, str]] = {}  # A weight of the objective that may move: the term that it multiplies.
     samples_code = False
 
     def __init__(
@@ -60,7 +62,12 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
         self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
         self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
-        self.term_means = TermMeans(("loss", *self.terms), name="terms")
+        schedules = {name: getattr(spec.latent, name) for name in self.scheduled if name in self.weighted}
+        self.full_weights = {
+            name: end_of(schedule) for name, schedule in schedules.items() if not isinstance(schedule, int | float)
+        }
+        full = (FULL,) if self.full_weights else ()
+        self.term_means = TermMeans(("loss", *self.terms, *full), name="terms")
         self.functions: dict = {}  # What `Inference` has compiled, by name.
 
     def _scheduled_weight(self, name: str):
@@ -114,6 +121,10 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         weight = None if sample_weight is None else outputs["weight"]
         terms = {name: _mean(value, weight) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
+        if self.full_weights:
+            terms[FULL] = loss + sum(
+                (end - self.scheduled[name]) * terms[self.weighted[name]] for name, end in self.full_weights.items()
+            )
         x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
         return loss, Report(terms, count, outputs["share"], target, x_hat, sample_weight)
 
@@ -175,7 +186,8 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
             Keras' `History`.
 
         Raises:
-            ValueError: data that the model cannot take, see `keras_ae.checks.check_data`; or what is no callback.
+            ValueError: data that the model cannot take, see `keras_ae.checks.check_data`; what is no callback; or one
+                that judges by "loss" or "val_loss" while a weight of the objective moves: `keras_ae.stopping`.
             FloatingPointError: a term of the loss became NaN or inf. The message names it; the model keeps the weights
                 of the beginning of that epoch.
         """
@@ -189,6 +201,9 @@ class Autoencoder(Steps, Inference, Saving, keras.Model):
         for callback in callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(f"callbacks: {callback!r} is no instance of keras.callbacks.Callback; give one.")
+        # What changes the objective adds to the logs by which the others judge.
+        callbacks.sort(key=lambda callback: not getattr(callback, "changes_objective", False))
+        check_monitors(self, callbacks)
         x, y, sample_weight = _with_target(x, y, options.pop("sample_weight", None))
         if workers().cut:
             if options.get("validation_split"):

@@ -68,7 +68,10 @@ class KeepState(keras.callbacks.Callback):
         self.train.start = last.steps
         if last.steps:
             with h5py.File(last.path) as file:
-                self._means = [file[f"means/{place}"][()] for place in range(len(model.metrics_variables))]
+                means = [file[f"means/{place}"][()] for place in range(len(model.metrics_variables))]
+            # Those of an older version may lack a term: the epoch's numbers are then of what is left of it.
+            if [mean.shape for mean in means] == [tuple(v.shape) for v in model.metrics_variables]:
+                self._means = means
         return last
 
     def save(self, model: Autoencoder, epochs: int, steps: int = 0) -> None:

@@ -29,8 +29,9 @@ from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, regist
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.digests import sha256_of
 from keras_ae.files import replacing
-from keras_ae.rows import Cycle, Gaussian, Ramp
+from keras_ae.rows import Gaussian
 from keras_ae.spec import Spec
+from keras_ae.stopping import judged_by
 from keras_ae.train_step.distribution import workers
 
 SMOKE_SAMPLES = 256
@@ -244,7 +245,10 @@ class Run:
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
         log = keras.callbacks.CSVLogger(self.history, append=True)
-        watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
+        # A history that an older version began may have fewer columns.
+        columns = [name for row in self.rows()[:1] for name in row if name != "epoch"] or None
+        in_them = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: setattr(log, "keys", columns))
+        watching = [*self._watchers(data.validation), log, in_them, self._best_checkpoint(model), state]
         fit = partial(fit, callbacks=watching, verbose=verbose)
         self._note(distribute=asdict(together))
         started = time.perf_counter()
@@ -317,16 +321,15 @@ class Run:
             callbacks.LatentVisualizer(x, labels, **options),
         ]
 
-    def _best_checkpoint(self) -> keras.callbacks.ModelCheckpoint:
-        # While a weight of the loss climbs, later losses do not compare with earlier ones: the last weights are kept.
-        moving = any(isinstance(getattr(self.spec.latent, key), Ramp | Cycle) for key in self.spec.latent.scheduled)
+    def _best_checkpoint(self, model: Autoencoder) -> keras.callbacks.ModelCheckpoint:
+        monitor = f"val_{judged_by(model)}"
         return keras.callbacks.ModelCheckpoint(
             self.checkpoints / "best.weights.h5",
-            monitor="val_loss",
+            monitor=monitor,
             mode="min",
-            save_best_only=not moving,
+            save_best_only=True,
             save_weights_only=True,
-            initial_value_threshold=min((float(row["val_loss"]) for row in self.rows()), default=None),
+            initial_value_threshold=min((float(row[monitor]) for row in self.rows() if monitor in row), default=None),
         )
 
 

@@ -31,6 +31,7 @@ FLOORS = {
     "spec": 2,  # A whole model as data, and as a table.
     "datasets": 2,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 2,  # The value of a schedule row at a step.
+    "stopping": 3,  # By which loss epochs compare while its weights move.
     "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 2,  # Layers from the encoder's parameters to the code.
     "corruptions": 2,  # What corrupts arrays and inputs of models.
