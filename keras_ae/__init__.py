@@ -57,6 +57,7 @@ from keras_ae.rows import (
     Upsample,
     Vector,
 )
+from keras_ae.saving import load_model
 from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import distribute
 from keras_ae.unet import denoising_spec

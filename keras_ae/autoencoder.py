@@ -1,6 +1,6 @@
 """`Autoencoder`: a compiled Keras model with a spec, one objective, and one step for every backend."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 from keras import ops
@@ -13,8 +13,9 @@ from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
 from keras_ae.sample_weights import weighs_values
 from keras_ae.saving import Saving
-from keras_ae.schedules import value_at
+from keras_ae.schedules import end_of, value_at
 from keras_ae.spec import Spec
+from keras_ae.stopping import FULL
 from keras_ae.streams import is_labels, shape_of
 from keras_ae.train_step import Steps
 from keras_ae.walks import Walks
@@ -46,6 +47,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
     """
 
     terms: tuple[str, ...] = ("nll",)
+    weighted: ClassVar[dict[str, str]] = {}  # A weight of the objective that may move: the term that it multiplies.
     samples_code = False
 
     def __init__(
@@ -61,7 +63,12 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
         self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
         self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
-        self.term_means = TermMeans(("loss", *self.terms), name="terms")
+        schedules = {name: getattr(spec.latent, name) for name in self.scheduled if name in self.weighted}
+        self.full_weights = {
+            name: end_of(schedule) for name, schedule in schedules.items() if not isinstance(schedule, int | float)
+        }
+        full = (FULL,) if self.full_weights else ()
+        self.term_means = TermMeans(("loss", *self.terms, *full), name="terms")
         self.functions: dict = {}  # What `Inference` has compiled, by name.
 
     def _scheduled_weight(self, name: str):
@@ -129,6 +136,10 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         weight = None if sample_weight is None else outputs["weight"]
         terms = {name: _mean(value, weight) for name, value in terms.items()}
         loss = sum((ops.sum(ops.cast(extra, "float32")) for extra in self.losses), start=terms["loss"])
+        if self.full_weights:
+            terms[FULL] = loss + sum(
+                (end - self.scheduled[name]) * terms[self.weighted[name]] for name, end in self.full_weights.items()
+            )
         x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
         return loss, Report(terms, count, outputs["share"], target, x_hat, sample_weight)
 

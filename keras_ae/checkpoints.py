@@ -17,6 +17,7 @@ import h5py
 import keras
 import numpy as np
 
+from keras_ae import digests
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Batches
 from keras_ae.files import replacing
@@ -67,7 +68,10 @@ class KeepState(keras.callbacks.Callback):
         self.train.start = last.steps
         if last.steps:
             with h5py.File(last.path) as file:
-                self._means = [file[f"means/{place}"][()] for place in range(len(model.metrics_variables))]
+                means = [file[f"means/{place}"][()] for place in range(len(model.metrics_variables))]
+            # Those of an older version may lack a term: the epoch's numbers are then of what is left of it.
+            if [mean.shape for mean in means] == [tuple(v.shape) for v in model.metrics_variables]:
+                self._means = means
         return last
 
     def save(self, model: Autoencoder, epochs: int, steps: int = 0) -> None:
@@ -82,6 +86,7 @@ class KeepState(keras.callbacks.Callback):
                 with h5py.File(temporary, "a") as file:
                     for place, mean in enumerate(means):
                         file[f"means/{place}"] = np.asarray(mean)
+                digests.sign(temporary)
         for older in self.folder.glob(PATTERN):
             if older != path:
                 older.unlink()

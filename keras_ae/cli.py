@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Show what a model is: its options, its paper, its table of rows."""
     if name.endswith(".json"):
-        print(keras_ae.Spec.from_json(Path(name).read_text()))
+        print(keras_ae.Spec.from_file(name))
         return
     spec = keras_ae.spec(name, **_overrides(options))
     print(keras_ae.describe(name))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from keras import ops
 
 
@@ -30,3 +31,9 @@ def bernoulli_kl(rho: float, activation):
     on = rho * (math.log(rho) - ops.log(activation))
     off = (1 - rho) * (math.log(1 - rho) - ops.log(1 - activation))
     return ops.sum(on + off)
+
+
+def log_mean_exp(logs: np.ndarray) -> np.ndarray:
+    """log(mean(exp(logs))) over the first axis, safe from overflow."""
+    most = logs.max(axis=0)
+    return most + np.log(np.exp(logs - most).mean(axis=0))

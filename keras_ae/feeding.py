@@ -50,9 +50,33 @@ class ArrayBatches(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         """Called by Keras: draw the epoch's order."""
         if self.shuffle:
-            # Not straight from the global state: Keras may still read ahead in the last epoch from another thread.
-            self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.arrays[0]))
+            self.order = self.order_of(self.epoch)
             self.epoch += 1
+
+    def order_of(self, epoch: int) -> np.ndarray:
+        """The samples' order in an epoch: (n,)."""
+        # Not straight from the global state: Keras may still read ahead in the last epoch from another thread.
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.arrays[0]))
+
+
+class EndlessBatches(ArrayBatches):
+    """The same batches, pass after pass, for epochs of a given number of steps."""
+
+    drawn = None  # The pass of which `order` is.
+
+    @property
+    def num_batches(self) -> None:
+        """None: there is no end."""
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras: nothing begins anew."""
+
+    def __getitem__(self, index: int) -> tuple:
+        """The batch at `index`, counted from the first pass on."""
+        done, place = divmod(index, len(self))
+        if self.shuffle and self.drawn != done:
+            self.order, self.drawn = self.order_of(self.epoch + done), done
+        return super().__getitem__(place)
 
 
 def fed(x, y, sample_weight, batch_size: int | None) -> dict:
@@ -71,7 +95,7 @@ def fed_fit(
 ) -> dict:
     """Return Keras' arguments of `fit`, with `ArrayBatches` in the place of arrays, those of validation too.
 
-    Passes cut into several epochs and shuffling within a batch are left to Keras.
+    Shuffling within a batch is left to Keras.
 
     Args:
         x: samples.
@@ -84,8 +108,7 @@ def fed_fit(
     """
     arrays, share, shuffle = _arrays(x, y, sample_weight), options.get("validation_split"), options.get("shuffle", True)
     cut = int(len(x) * (1 - share)) if arrays and share else 1
-    kept = options.get("steps_per_epoch") is not None
-    if not (arrays and batch_size and cut and shuffle in (True, False)) or kept:
+    if not (arrays and batch_size and cut and shuffle in (True, False)):
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, **options}
     held_out = options.get("validation_data")
     if share and held_out is None:
@@ -95,7 +118,8 @@ def fed_fit(
     held_arrays = isinstance(held_out, tuple | list) and _arrays(*held_out)
     if held_arrays:
         held_out = ArrayBatches(held_arrays, options.pop("validation_batch_size", None) or batch_size)
-    batches = ArrayBatches(arrays, batch_size, shuffle=shuffle, seed=seed)
+    kind = EndlessBatches if options.get("steps_per_epoch") else ArrayBatches
+    batches = kind(arrays, batch_size, shuffle=shuffle, seed=seed)
     batches.epoch = steps_done // len(batches)
     return options | {"x": batches, "shuffle": False, "validation_data": held_out}
 

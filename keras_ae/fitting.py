@@ -6,6 +6,7 @@ import numpy as np
 from keras_ae.feeding import ArrayBatches, fed, fed_fit
 from keras_ae.guard import FiniteGuard
 from keras_ae.intake import Given, given
+from keras_ae.stopping import check_monitors
 from keras_ae.streams import error_behind, is_stream, refuse_endless, refuse_running_dry
 from keras_ae.train_step.distribution import workers
 
@@ -37,7 +38,8 @@ class Fitting:
         Raises:
             ValueError, TypeError: data that the model cannot take: another shape, NaN or inf, values outside the
                 likelihood's range, labels, none at all; a stream without an end and without `steps_per_epoch`; or what
-                is no callback. Where that is found in a later batch of a stream, the model keeps the weights of the
+                is no callback, or one that judges by "loss" or "val_loss" while a weight of the objective moves, see
+                `keras_ae.stopping`. Where a later batch of a stream is refused, the model keeps the weights of the
                 beginning of that epoch.
             FloatingPointError: a term of the loss became NaN or inf. The message names it; the model keeps the weights
                 of the beginning of that epoch.
@@ -47,6 +49,9 @@ class Fitting:
         for callback in callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(f"callbacks: {callback!r} is no instance of keras.callbacks.Callback; give one.")
+        # What changes the objective adds to the logs by which the others judge.
+        callbacks.sort(key=lambda callback: not getattr(callback, "changes_objective", False))
+        check_monitors(self, callbacks)
         if not options.get("steps_per_epoch"):
             refuse_endless(x, "x", "Say how many batches an epoch has: steps_per_epoch=...")
             refuse_running_dry(x, "x", epochs, "steps_per_epoch")

@@ -43,7 +43,7 @@ class FiniteGuard(keras.callbacks.Callback):
     def _check(self, logs, when: str) -> None:
         bad = [name for name, value in (logs or {}).items() if isinstance(value, float) and not math.isfinite(value)]
         if bad:
-            terms = [name for name in bad if name not in ("loss", "val_loss")] or bad
+            terms = [name for name in bad if not name.endswith("loss")] or bad
             raise FloatingPointError(
                 f"{', '.join(terms)} became {logs[terms[0]]} at {when}. The weights are back at the beginning of that "
                 "epoch. Lower the learning rate, clip gradients (clipnorm=1.0), or look at the data's range."

@@ -3,7 +3,7 @@
 Samples come in any form that `fit` takes, streams of batches too, whose results are joined.
 Every method runs in batches through a function that is compiled once; a short last batch is padded, not retraced.
 Noise comes from NumPy by `seed`, so that the same seed draws the same noise on every backend, and no method changes the
-model's own random state.
+model's own random state. Where a method scores samples, the noise belongs to the sample (`keras_ae.noise`).
 """
 
 from functools import partial
@@ -14,11 +14,12 @@ from keras import ops
 
 from keras_ae.activations import averaged, convolutions, encoder_to
 from keras_ae.checks import checked_least
-from keras_ae.divergences import gaussian_log_density
+from keras_ae.divergences import gaussian_log_density, log_mean_exp
 from keras_ae.feeding import scaled
 from keras_ae.forms.lazy_rows import LazyRows
 from keras_ae.intake import checked_rows, over_batches
 from keras_ae.likelihoods import sum_over_values
+from keras_ae.noise import noise_for, seed_at
 from keras_ae.rows import Gaussian
 
 _CHUNK = 1024  # Decoded images at once in log_likelihood: enough to fill a machine, and few enough for its caches.
@@ -108,6 +109,9 @@ class Inference:
     def corrupt(self, x, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """Return x corrupted as in training, by noise of its own from `seed`: (n, *input_shape) -> the same shape.
 
+        The noise goes by the sample's place and the batches, not by its values as that of scores: it makes data, in
+        which samples that are alike are to have noise of their own.
+
         Raises:
             ValueError: the spec has no corruption.
         """
@@ -153,23 +157,36 @@ class Inference:
         return self._batched(f"{kind}_of_values", function, self._checked(x), batch_size=batch_size)
 
     @over_batches
-    def score_samples(self, x, *, num_samples: int = 16, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+    def score_samples(
+        self, x, *, num_samples: int = 16, seed: int | np.random.Generator = 0, batch_size: int = 256
+    ) -> np.ndarray:
         """Return a score in nats for each sample, (n,); higher is more normal.
 
         For variational models the ELBO, averaged over `num_samples` codes drawn from the posterior; for the others
-        log p(x|z) at the code. Noise is drawn along x: the same x and seed give the same scores, a sample scored alone
-        gets other noise than among others.
+        log p(x|z) at the code.
+
+        Args:
+            x: samples.
+            num_samples: codes drawn for a sample.
+            seed: fixes the noise, which belongs to the sample: alone it gets the score that it gets among others, and
+                one that occurs twice gets it twice. A NumPy generator draws noise along x instead.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: num_samples < 1.
         """
         if not self.is_variational:
             return -self.reconstruction_error(x, kind="nll", batch_size=batch_size)
         return np.concatenate([logs.mean(axis=0) for logs in self._log_weights(x, num_samples, seed)])
 
     @over_batches
-    def elbo_terms(self, x, *, num_samples: int = 1, seed: int = 0, batch_size: int = 256) -> dict[str, np.ndarray]:
+    def elbo_terms(
+        self, x, *, num_samples: int = 1, seed: int | np.random.Generator = 0, batch_size: int = 256
+    ) -> dict[str, np.ndarray]:
         """Return the terms of -ELBO in nats, `nll` and `kl`, each (n,): those of training, at beta = 1.
 
-        Both are averaged over `num_samples` codes drawn from the posterior; noise is drawn along x, as in
-        `score_samples`. Like it, this is the objective's own: the KL is in closed form where the objective has one.
+        Both are averaged over `num_samples` codes drawn from the posterior, by `seed` as in `score_samples`. Like it,
+        this is the objective's own: the KL is in closed form where the objective has one.
 
         Raises:
             ValueError: the model is not variational, or num_samples < 1.
@@ -177,19 +194,21 @@ class Inference:
         self._require_variational("elbo_terms")
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
-        x, rng, totals = self._checked(x), np.random.default_rng(seed), {"nll": 0.0, "kl": 0.0}
-        for _ in range(num_samples):
-            noise = rng.standard_normal((len(x), self.spec.latent_dim), dtype="float32")
-            terms = self._batched("elbo_terms", self._elbo_terms, x, noise, batch_size=batch_size)
+        x, totals = self._checked(x), {"nll": 0.0, "kl": 0.0}
+        noise = noise_for(x, seed)
+        for draw in range(num_samples):
+            drawn = noise.normal(slice(0, len(x)), draw, 1, self.spec.latent_dim)[:, 0]
+            terms = self._batched("elbo_terms", self._elbo_terms, x, drawn, batch_size=batch_size)
             totals = {name: total + terms[name].astype("float64") for name, total in totals.items()}
         return {name: total / num_samples for name, total in totals.items()}
 
     @over_batches
-    def log_likelihood(self, x, *, num_samples: int = 5000, seed: int = 0) -> np.ndarray:
+    def log_likelihood(self, x, *, num_samples: int = 5000, seed: int | np.random.Generator = 0) -> np.ndarray:
         """Return log p(x) in nats by importance sampling: (n, *input_shape) -> (n,), in constant memory.
 
         The mean of log p(x|z) p(z) / q(z|x) over `num_samples` draws, taken inside the logarithm (Eq. 8 and section 5,
-        Burda et al. 2016): a lower bound on average, which tightens as `num_samples` grows.
+        Burda et al. 2016): a lower bound on average, which tightens as `num_samples` grows. `seed` is as in
+        `score_samples`.
 
         Raises:
             ValueError: the model is not variational, or num_samples < 1.
@@ -197,7 +216,7 @@ class Inference:
         self._require_variational("log_likelihood")
         if not self.spec.likelihood.is_density:
             raise ValueError(f"log_likelihood needs a density of x, which {self.spec.likelihood} is not.")
-        return np.concatenate([_log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
+        return np.concatenate([log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
 
     def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
         """Return the likelihood's mean at `n` codes drawn from the prior: (n, *input_shape).
@@ -270,19 +289,19 @@ class Inference:
         log_ratio = self.prior.log_density(z) - gaussian_log_density(z, mean, log_var)
         return log_ratio - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
-    def _log_weights(self, x, num_samples: int, seed: int):
+    def _log_weights(self, x, num_samples: int, seed: int | np.random.Generator):
         """Yield log-weights, (num_samples, batch) in float64, for batch after batch of x."""
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
         x = self._checked(x)
-        rng = np.random.default_rng(seed)
+        noise = noise_for(x, seed)
         draws = min(num_samples, 64)
         batch_size = _CHUNK // draws
         for start in range(0, len(x), batch_size):
             piece, logs = x[start : start + batch_size], []
-            for _ in range(0, num_samples, draws):
-                noise = rng.standard_normal((len(piece), draws, self.spec.latent_dim), dtype="float32")
-                logs.append(self._batched("log_weight", self._log_weight, piece, noise, batch_size=batch_size).T)
+            for first in range(0, num_samples, draws):
+                drawn = noise.normal(slice(start, start + len(piece)), first, draws, self.spec.latent_dim)
+                logs.append(self._batched("log_weight", self._log_weight, piece, drawn, batch_size=batch_size).T)
             yield np.concatenate(logs)[:num_samples].astype("float64")
 
     def _require_variational(self, method: str) -> None:
@@ -317,11 +336,6 @@ def _check_kind(kind: str) -> None:
         raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
 
 
-def seed_at(seed: int, start: int) -> int:
-    """Return the seed of a batch that begins at sample `start`, unlike those of other seeds and other batches."""
-    return int(np.random.SeedSequence([seed, start]).generate_state(1)[0] >> 1)
-
-
 def _map(function, *structures):
     """Apply `function` to arrays, or to dicts of arrays key by key."""
     if isinstance(structures[0], dict):
@@ -333,9 +347,3 @@ def _padded(array: np.ndarray, size: int) -> np.ndarray:
     """Return `array` with its first sample repeated at the end until there are `size`."""
     missing = size - len(array)
     return np.concatenate([array, np.repeat(array[:1], missing, axis=0)]) if missing else array
-
-
-def _log_mean_exp(logs: np.ndarray) -> np.ndarray:
-    """log(mean(exp(logs))) over the first axis, safe from overflow."""
-    most = logs.max(axis=0)
-    return most + np.log(np.exp(logs - most).mean(axis=0))

@@ -27,9 +27,11 @@ import keras
 
 from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, registry
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.digests import sha256_of
 from keras_ae.files import replacing
-from keras_ae.rows import Cycle, Gaussian, Ramp
+from keras_ae.rows import Gaussian
 from keras_ae.spec import Spec
+from keras_ae.stopping import judged_by
 from keras_ae.train_step.distribution import workers
 
 SMOKE_SAMPLES = 256
@@ -115,7 +117,7 @@ class Settings:
         if self.model.endswith(".json"):
             if self.overrides:
                 raise ValueError(f"A spec from a file takes no options, got {self.overrides}. Edit {self.model}.")
-            return Spec.from_json(Path(self.model).read_text())
+            return Spec.from_file(self.model)
         return registry.spec(self.model, input_shape=data.input_shape, **self.overrides)
 
 
@@ -155,6 +157,7 @@ class Run:
             run.pictures.mkdir(exist_ok=True)
             _write(run.folder / "spec.json", run.spec.to_json())
             facts = {"command": shlex.join(sys.argv), "settings": asdict(settings)}
+            facts["spec"] = sha256_of(run.folder / "spec.json")
             facts |= {"versions": evaluation.versions(), "dataset": data.info, "cores": os.cpu_count()}
             _write(run.folder / "run.json", json.dumps(facts, indent=1))
         except OSError as error:
@@ -167,13 +170,18 @@ class Run:
 
         Raises:
             FileNotFoundError: the folder holds no run.
+            ValueError: `run.json` or `spec.json` is damaged.
         """
         folder = Path(folder)
         try:
-            settings = json.loads((folder / "run.json").read_text())["settings"]
-            spec = Spec.from_json((folder / "spec.json").read_text())
+            facts = json.loads((folder / "run.json").read_text())
+            settings, digest = facts["settings"], facts.get("spec")  # Older runs have no digest.
+            spec = Spec.from_file(folder / "spec.json", digest=digest)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{folder} is no run folder: {Path(error.filename).name} is missing.") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{folder / 'run.json'} is damaged ({reason}). Copy it again.") from error
         size = settings["image_size"]
         return cls(folder, Settings(**{**settings, "image_size": size and tuple(size)}), spec)
 
@@ -237,7 +245,10 @@ class Run:
         if verbose == "auto":
             verbose = 1 if sys.stdout.isatty() else 2
         log = keras.callbacks.CSVLogger(self.history, append=True)
-        watching = [*self._watchers(data.validation), log, self._best_checkpoint(), state]
+        # A history that an older version began may have fewer columns.
+        columns = [name for row in self.rows()[:1] for name in row if name != "epoch"] or None
+        in_them = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: setattr(log, "keys", columns))
+        watching = [*self._watchers(data.validation), log, in_them, self._best_checkpoint(model), state]
         fit = partial(fit, callbacks=watching, verbose=verbose)
         self._note(distribute=asdict(together))
         started = time.perf_counter()
@@ -310,16 +321,15 @@ class Run:
             callbacks.LatentVisualizer(x, labels, **options),
         ]
 
-    def _best_checkpoint(self) -> keras.callbacks.ModelCheckpoint:
-        # While a weight of the loss climbs, later losses do not compare with earlier ones: the last weights are kept.
-        moving = any(isinstance(getattr(self.spec.latent, key), Ramp | Cycle) for key in self.spec.latent.scheduled)
+    def _best_checkpoint(self, model: Autoencoder) -> keras.callbacks.ModelCheckpoint:
+        monitor = f"val_{judged_by(model)}"
         return keras.callbacks.ModelCheckpoint(
             self.checkpoints / "best.weights.h5",
-            monitor="val_loss",
+            monitor=monitor,
             mode="min",
-            save_best_only=not moving,
+            save_best_only=True,
             save_weights_only=True,
-            initial_value_threshold=min((float(row["val_loss"]) for row in self.rows()), default=None),
+            initial_value_threshold=min((float(row[monitor]) for row in self.rows() if monitor in row), default=None),
         )
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ae import digests, sharding
 from keras_ae.files import replacing, reserve
 from keras_ae.rows import Dropout
 from keras_ae.spec import Spec
@@ -36,6 +37,9 @@ class Saving:
     def get_compile_config(self) -> dict:
         """Return how the model is compiled, and whether its optimiser has any state yet."""
         config = super().get_compile_config()
+        if config and "optimizer" not in config:
+            # Keras 3.15: keras.saving.save_model(model, "x.h5") takes it out for good; tests/test_damaged_files.py.
+            config["optimizer"] = keras.saving.serialize_keras_object(self.optimizer)
         return config and config | {"optimizer_built": self.optimizer.built}
 
     def compile_from_config(self, config: dict) -> None:
@@ -54,25 +58,43 @@ class Saving:
         """Save model, optimiser and random state as one `.keras` file; a failure leaves an older file as it was.
 
         Raises:
+            ValueError: another ending than `.keras`.
             FileExistsError: the file exists and `overwrite` is False.
         """
+        if str(filepath).startswith("hf://") or options.get("zipped") is False:  # A folder, which Keras writes.
+            self.alone(partial(super().save, filepath, overwrite=overwrite, **options))
+            return
+        _check_ending("save", filepath, ".keras", "save_weights writes weights alone, as .weights.h5")
         _check_overwrite(filepath, overwrite)
         with replacing(filepath) as temporary:
             self.alone(partial(super().save, temporary, **options))
+            digests.sign(temporary)
 
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
         """Save weights, optimiser and random state as `.weights.h5`; a failure leaves an older file as it was.
 
+        Args:
+            filepath: a name that ends in `.weights.h5`, or with `max_shard_size` in `.weights.json`.
+            overwrite: whether an older file may be replaced.
+            max_shard_size: GB that one of several files takes at most, which then lie beside `filepath`.
+
         Raises:
+            ValueError: another ending.
             FileExistsError: the file exists and `overwrite` is False.
         """
+        if max_shard_size is None:
+            _check_ending("save_weights", filepath, ".weights.h5", "save writes whole models, as .keras")
+        else:
+            _check_ending("save_weights with max_shard_size", filepath, ".weights.json", "the parts lie beside it")
         _check_overwrite(filepath, overwrite)
         if max_shard_size is not None:
-            super().save_weights(filepath, max_shard_size=max_shard_size)
+            with sharding.replacing_all(filepath) as temporary:
+                self.alone(partial(super().save_weights, temporary, max_shard_size=max_shard_size))
             return
         with replacing(filepath) as temporary:
             reserve(temporary, self._bytes_in_file())
             self.alone(partial(super().save_weights, temporary))
+            digests.sign(temporary)
 
     def export(self, filepath, format: str = "tf_saved_model", **options):
         """Export the reconstruction, from which nothing is drawn, as `keras.Model.export` does."""
@@ -92,11 +114,14 @@ class Saving:
 
         Raises:
             FileNotFoundError: there is no such file.
-            OSError: the file is truncated or no HDF5.
-            ValueError: the weights are of another spec; the message names the first difference.
+            OSError: the file is damaged, truncated or no HDF5.
+            ValueError: another ending; or weights of another spec: the message names the first difference.
         """
+        if not str(filepath).endswith((".weights.h5", ".weights.json", ".keras")):
+            raise ValueError(f"load_weights takes .weights.h5, .weights.json (of parts) or .keras, not {filepath}.")
         if not os.path.exists(filepath):
             raise FileNotFoundError(f"There is no weights file {filepath}.")
+        (sharding.check if str(filepath).endswith(".weights.json") else digests.check)(filepath)
         resumes = self.compiled and self.optimizer.built
         if str(filepath).endswith(".weights.h5"):
             resumes = self._check_spec_of(filepath) and resumes
@@ -106,10 +131,14 @@ class Saving:
         before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
         try:
             super().load_weights(filepath, **options)
-        except Exception:
+        except Exception as error:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
-            raise
+            reason = " ".join(str(error).split()).rstrip(".")
+            message = (
+                f"The weights in {filepath} do not fit, and the model is as it was ({type(error).__name__}: {reason})."
+            )
+            raise ValueError(message) from error
 
     def _check_spec_of(self, filepath) -> bool:
         """Refuse the weights of another spec; return whether an optimiser's state is with them."""
@@ -117,11 +146,12 @@ class Saving:
             with h5py.File(filepath) as file:
                 stored = file["vars"]["spec"][()] if "spec" in file.get("vars", {}) else None
                 with_optimizer = "optimizer" in file
-        except OSError as error:
-            raise OSError(f"{filepath} is truncated or no weights file ({error}). Copy or train it again.") from error
-        if stored is None:
+            spec = None if stored is None else Spec.from_json(stored.tobytes().decode())
+        except Exception as error:
+            raise digests.damaged(filepath, error) from error
+        if spec is None:
             return with_optimizer
-        theirs, ours = (architecture(spec) for spec in (Spec.from_json(stored.tobytes().decode()), self.spec))
+        theirs, ours = architecture(spec), architecture(self.spec)
         for part, own in ours.items():
             if theirs[part] != own:
                 raise ValueError(
@@ -156,6 +186,37 @@ class Saving:
 
     def _random_states(self) -> list:
         return [variable for variable in self.non_trainable_variables if variable.name == "seed_generator_state"]
+
+
+def load_model(filepath, **options) -> keras.Model:
+    """Return the model of a `.keras` file, as `keras.saving.load_model` does, after a check that the file is whole.
+
+    Keras' own function finds damage, too, but tells of it in words of the zip file, and does not always name the file.
+
+    Args:
+        filepath: what `save` wrote.
+        **options: `custom_objects`, `compile`, `safe_mode`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: the file is damaged, truncated or no model.
+        ValueError: another ending than `.keras`.
+    """
+    _check_ending("load_model", filepath, ".keras", "load_weights reads weights into a model that was built")
+    if "://" not in str(filepath) and not os.path.isfile(filepath):
+        raise FileNotFoundError(f"There is no model file {filepath}.")
+    is_whole = digests.check(filepath)
+    try:
+        return keras.saving.load_model(filepath, **options)
+    except Exception as error:
+        if is_whole:
+            raise
+        raise digests.damaged(filepath, f"{type(error).__name__}: {error}") from error
+
+
+def _check_ending(what: str, filepath, ending: str, other: str) -> None:
+    if not str(filepath).endswith(ending):
+        raise ValueError(f"{what} takes a name that ends in {ending}, not {filepath}; {other}.")
 
 
 def _check_overwrite(filepath, overwrite: bool) -> None:

@@ -23,3 +23,15 @@ def _(schedule: Ramp, step):
 def _(schedule: Cycle, step):
     phase = ops.cast(ops.mod(step, schedule.period), "float32") / schedule.period
     return schedule.start + (schedule.stop - schedule.start) * ops.minimum(phase / schedule.rise, 1.0)
+
+
+def end_of(schedule: float | Ramp | Cycle) -> float:
+    """Return the value that a schedule ends with, a cycle's being that at its top."""
+    return schedule.stop if isinstance(schedule, Ramp | Cycle) else schedule
+
+
+def moves(schedule: float | Ramp | Cycle, step: int) -> bool:
+    """Whether a schedule has another value than its end at `step` or later."""
+    if not isinstance(schedule, Ramp | Cycle) or schedule.start == schedule.stop:
+        return False
+    return isinstance(schedule, Cycle) or step < schedule.delay + schedule.steps

@@ -1,8 +1,11 @@
 """`Spec`: the whole of a model as data, and the table that it prints as."""
 
 import json
+import os
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from itertools import takewhile
+from pathlib import Path
 
 from keras_ae.rows import (
     LIKELIHOODS,
@@ -126,6 +129,27 @@ class Spec:
     def from_json(cls, text: str) -> "Spec":
         """Rebuild a spec from `to_json`."""
         return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike, *, digest: str | None = None) -> "Spec":
+        """Read a `spec.json`.
+
+        Args:
+            path: the file.
+            digest: the SHA-256 that it must have, in hexadecimal; None asks for none.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            SpecError: the file is damaged or no spec.
+        """
+        data = Path(path).read_bytes()
+        if digest is not None and sha256(data).hexdigest() != digest:
+            raise SpecError(f"{path} is damaged or was changed: its SHA-256 is not {digest}. Copy it again.")
+        try:
+            return cls.from_json(data.decode())
+        except Exception as error:  # Damaged JSON may put any value in any place.
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise SpecError(f"{path} is damaged or no spec ({type(error).__name__}: {reason}).") from error
 
     def table(self) -> list[tuple[str, str, Shape, int]]:
         """Return `(part, row, output shape, parameters)` for the input and every row, in the order of a batch."""

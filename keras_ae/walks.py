@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_ae.paths import spherical
+
 
 class Walks:
     """The methods of a trained `Autoencoder` that decode codes of its own making."""
@@ -27,7 +29,7 @@ class Walks:
                 f"interpolate needs steps >= 2 and as many a as b, got steps={steps}, {count}, {len(stop)}."
             )
         share = np.linspace(0, 1, steps, dtype="float32")[None, :, None]
-        path = _spherical(start, stop, share) if method == "spherical" else (1 - share) * start + share * stop
+        path = spherical(start, stop, share) if method == "spherical" else (1 - share) * start + share * stop
         return self.decode(path.reshape(-1, self.spec.latent_dim)).reshape(count, steps, *self.spec.input_shape)
 
     def attribute_vector(self, x, has) -> np.ndarray:
@@ -64,14 +66,3 @@ class Walks:
         if vector.shape != (self.spec.latent_dim,):
             raise ValueError(f"vector has shape {vector.shape}, but add_attribute takes ({self.spec.latent_dim},).")
         return self.decode(self.encode(x) + strength * vector)
-
-
-def _spherical(start: np.ndarray, stop: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Interpolate along the great circle; codes that are almost parallel are interpolated on the line."""
-    lengths = np.linalg.norm(start, axis=-1, keepdims=True) * np.linalg.norm(stop, axis=-1, keepdims=True)
-    cosine = (start * stop).sum(axis=-1, keepdims=True) / np.maximum(lengths, 1e-12)
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    line = (1 - share) * start + share * stop
-    safe = np.where(np.sin(angle) < 1e-4, 1, angle)
-    arc = (np.sin((1 - share) * safe) * start + np.sin(share * safe) * stop) / np.sin(safe)
-    return np.where(np.sin(angle) < 1e-4, line, arc).astype("float32")

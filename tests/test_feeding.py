@@ -67,9 +67,19 @@ def test_batches_in_order_and_the_validation_split_are_views():
         np.testing.assert_array_equal(batches.arrays[0], FLOATS[rows])
 
 
-@pytest.mark.parametrize("options", [{"steps_per_epoch": 2}, {"shuffle": "batch"}])
-def test_what_needs_keras_own_batches_gets_them(options):
-    assert fed_fit(FLOATS, None, None, 8, **options)["x"] is FLOATS
+def test_what_needs_keras_own_batches_gets_them():
+    assert fed_fit(FLOATS, None, None, 8, shuffle="batch")["x"] is FLOATS
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_epochs_of_some_steps_go_on_where_the_last_one_ended(shuffle):
+    """Two epochs of three steps, of two batches each pass, are three passes."""
+    codes = []
+    for options in ({"epochs": 3}, {"epochs": 2, "steps_per_epoch": 3}):
+        model = built()
+        model.fit(FLOATS[:16], batch_size=8, shuffle=shuffle, verbose=0, **options)
+        codes.append(model.encode(FLOATS))
+    np.testing.assert_array_equal(*codes)
 
 
 def test_arrays_of_several_lengths_are_refused():

@@ -13,14 +13,18 @@ import pytest
 import keras_ae
 
 FLOORS = {
-    "walks": 0,  # Paths between codes, and steps along an attribute.
+    "walks": 1,  # Paths between codes, and steps along an attribute.
     "forms": 0,  # Lists, frames, tensors, sparse matrices, data sets in files: samples as arrays.
     "extras": 0,  # Optional packages, or an error that names the extra.
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
     "registry": 0,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
     "files": 0,  # Files that are whole or not there.
+    "digests": 0,  # The SHA-256 at the end of weights and models.
+    "sharding": 1,  # Weights in several files, checked as one.
     "bounds": 0,  # Smooth bounds of log-variances.
+    "noise": 0,  # Normal noise that belongs to a sample.
+    "paths": 0,  # Codes between two codes.
     "means": 0,  # Running means of the terms of a loss.
     "divergences": 0,  # KL and log-densities in nats.
     "feeding": 0,  # Arrays to batches, uint8 to floats on the device.
@@ -30,6 +34,7 @@ FLOORS = {
     "spec": 2,  # A whole model as data, and as a table.
     "datasets": 2,  # A name, file, folder or array to checked arrays and batches.
     "schedules": 2,  # The value of a schedule row at a step.
+    "stopping": 3,  # By which loss epochs compare while its weights move.
     "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 2,  # Layers from the encoder's parameters to the code.
     "corruptions": 2,  # What corrupts arrays and inputs of models.

@@ -285,7 +285,7 @@ def test_a_text_file_is_refused_and_changes_nothing(tmp_path):
 def check_no_weights_file(file):
     model = keras_ae.build(SPEC, seed=1)
     before = state_of(model)
-    with pytest.raises(OSError, match=rf"{file.name} is truncated or no weights file .* Copy or train it again"):
+    with pytest.raises(OSError, match=rf"{file.name} is damaged or no weights file .* Copy or train it again"):
         model.load_weights(file)
     assert same(state_of(model), before)
 

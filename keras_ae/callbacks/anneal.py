@@ -5,10 +5,13 @@ from collections.abc import Callable
 import keras
 
 from keras_ae.rows import Cycle, Ramp
+from keras_ae.stopping import FULL
 
 
 class Anneal(keras.callbacks.Callback):
     """Set a weight of the objective at the beginning of every epoch; no backend retraces its step for it.
+
+    Logs get `full_loss` and `val_full_loss`, the loss at the value of the last epoch, by which epochs compare.
 
     For a schedule by step write it in the spec, `Gaussian(16, beta=Ramp(0.0, 1.0, steps=5000))`: the step then reads
     it from the optimiser's count of iterations.
@@ -25,6 +28,8 @@ class Anneal(keras.callbacks.Callback):
 
         model.fit(x, epochs=20, callbacks=keras_ae.callbacks.Anneal("beta", lambda epoch: min(1.0, epoch / 10)))
     """
+
+    changes_objective = True  # `fit` calls it before callbacks that look at logs.
 
     def __init__(self, name: str, schedule: Callable[[int], float]):
         super().__init__()
@@ -43,7 +48,19 @@ class Anneal(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Set the weight."""
+        self.value = self._value_at(epoch)
+        self.model.scheduled[self.name].assign(self.value)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the loss at full weight to the logs."""
+        term = self.model.weighted.get(self.name)
+        missing = self._value_at(self.params["epochs"] - 1) - self.value
+        for prefix in ("", "val_"):
+            if logs and f"{prefix}loss" in logs and f"{prefix}{term}" in logs:
+                logs[prefix + FULL] = logs[f"{prefix}loss"] + missing * logs[f"{prefix}{term}"]
+
+    def _value_at(self, epoch: int) -> float:
         value = float(self.schedule(epoch))
         if not value >= 0:
             raise ValueError(f"Anneal: the schedule of {self.name} gives {value} at epoch {epoch}; give at least 0.")
-        self.model.scheduled[self.name].assign(value)
+        return value

@@ -13,6 +13,8 @@ from keras_ae.rows import Corruption, MissingValues, corruption_row
 def corrupted(x, corruption: str | Corruption | Sequence[Corruption], *, seed: int = 0) -> np.ndarray:
     """Return x corrupted, by random numbers that `seed` fixes on every backend: (n, *shape) -> (n, *shape) float32.
 
+    They are drawn along x, so that samples that are alike get noise of their own.
+
     Args:
         x: samples, floats; those of `Poisson` and `JPEG` in [0, 1]. NaN stands for values that are missing already and
             is taken by `MissingValues` alone.

@@ -13,6 +13,7 @@ from keras_ae.estimators.tables import spec_for
 from keras_ae.extras import optional
 from keras_ae.feeding import ArrayBatches
 from keras_ae.intake import gathered
+from keras_ae.stopping import judged_by
 
 sklearn_base = optional("sklearn.base", "scikit-learn", "sklearn")
 preprocessing = optional("sklearn.preprocessing", "scikit-learn", "sklearn")
@@ -30,9 +31,9 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         latent_dim: dimensions of the code; None means what suits the estimator, or the named model's own.
         epochs: passes over the training rows at most; None means as many as 2,000 steps take, between 10 and 200.
         batch_size: rows in a step; None means a twentieth of the rows, between 32 and 256.
-        validation_fraction: share of the rows in [0, 1) that is held back: training stops when their loss has not
-            fallen for a tenth of the epochs, at least 5, and keeps the best weights. 0, or fewer than 10 rows, holds
-            back none and trains all epochs.
+        validation_fraction: share of the rows in [0, 1) that is held back: training stops when their loss, at full
+            weight where a weight of the objective moves, has not fallen for a tenth of the epochs, at least 5, and
+            keeps the best weights. 0, or fewer than 10 rows, holds back none and trains all epochs.
         random_state: an int for equal results in every run on one backend, a `RandomState`, or None.
         model_params: arguments of the named model, or of `table_spec`, such as `{"noise": 0.1}`. Rows that are
             flattened images need `{"input_shape": (28, 28, 1)}`; they are taken as they are, in [0, 1].
@@ -95,8 +96,10 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         options = {"verbose": 0} | (self.fit_params or {})
         if held:
             patience = max(5, epochs // 10)
-            stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-            options["callbacks"] = [*options.get("callbacks", ()), stop]
+            callbacks = keras.tree.flatten(options.get("callbacks") or [])
+            judged = f"val_{judged_by(self.model_, callbacks)}"
+            stop = keras.callbacks.EarlyStopping(judged, mode="min", patience=patience, restore_best_weights=True)
+            options["callbacks"] = [*callbacks, stop]
             options["validation_data"] = ArrayBatches((x[order[:held]],), batch_size)
         self.model_.fit(ArrayBatches((rows,), batch_size, shuffle=True, seed=seed), epochs=epochs, **options)
 

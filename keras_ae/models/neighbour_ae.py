@@ -9,6 +9,7 @@ so there is no perplexity. With `keras_ae.neighbours.NeighbourBatches` they are 
 
 from dataclasses import replace
 from math import prod
+from typing import ClassVar
 
 import keras
 from keras import ops
@@ -28,6 +29,7 @@ class NeighbourAE(Autoencoder):
     """Minimise nll + strength * neighbours."""
 
     terms = ("nll", "neighbours")
+    weighted: ClassVar[dict[str, str]] = {"strength": "neighbours"}
 
     def objective(self, x, outputs):
         """Return -log p(x|z) and the surprise at the neighbours in nats, (batch,) each.

@@ -1,5 +1,7 @@
 """The sparse autoencoder: an overcomplete code of which few units are on (Ng 2011; Olshausen & Field 1996)."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
@@ -17,6 +19,7 @@ class SparseAE(Autoencoder):
     """Minimise nll + strength * sparsity, where sparsity is the penalty that the spec names."""
 
     terms = ("nll", "sparsity")
+    weighted: ClassVar[dict[str, str]] = {"strength": "sparsity"}
 
     def objective(self, x, outputs):
         """Return -log p(x|z), (batch,), and the sparsity.

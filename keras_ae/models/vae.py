@@ -1,5 +1,7 @@
 """The variational autoencoder (Kingma & Welling 2014), with the weight beta of Higgins et al. 2017."""
 
+from typing import ClassVar
+
 import keras
 
 from keras_ae.autoencoder import Autoencoder
@@ -15,6 +17,7 @@ class VAE(Autoencoder):
     """Minimise nll + beta * KL(q(z|x) || p(z)); at beta = 1 that is -ELBO."""
 
     terms = ("nll", "kl")
+    weighted: ClassVar[dict[str, str]] = {"beta": "kl"}
     samples_code = True
 
     def objective(self, x, outputs):

@@ -12,7 +12,7 @@ from keras_ae import audio, metrics
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Dataset, Part
 from keras_ae.evaluation import fixed
-from keras_ae.inference import seed_at
+from keras_ae.noise import seed_at
 from keras_ae.pretrained.noise import SIGMAS, unit_noise
 from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, Sparse, SpectralNoise
 
@@ -146,7 +146,7 @@ def _of_reconstructions(model: Autoencoder, x: np.ndarray, test: Test) -> Found:
 
 
 def _of_drawn_codes(model: Autoencoder, x: np.ndarray, start: int, test: Test) -> Found:
-    terms = model.elbo_terms(x, seed=seed_at(test.seed, start))
+    terms = model.elbo_terms(x, seed=_along(test.seed, start))
     elbo = -(terms["nll"] + terms["kl"])
     of = f"nats, one code drawn for each of {test.samples}, seed {test.seed}"
     is_discrete = isinstance(model.spec.likelihood, Bernoulli | DiscretizedLogistic)
@@ -195,9 +195,14 @@ def _log_likelihood(
     pieces = []
     for start in range(0, len(x), AT_ONCE):
         piece = x[start : start + AT_ONCE]
-        pieces.append(model.log_likelihood(piece, num_samples=num_samples, seed=seed_at(seed, start)))
+        pieces.append(model.log_likelihood(piece, num_samples=num_samples, seed=_along(seed, start)))
         advance(len(piece))
     return np.concatenate(pieces)
+
+
+def _along(seed: int, start: int) -> np.random.Generator:
+    """Return noise along the samples from `start` on, as cards have had it since the first: their numbers stay."""
+    return np.random.default_rng(seed_at(seed, start))
 
 
 def _mean(name: str, values: np.ndarray, protocol: str) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from keras_ae import digests
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.files import replacing
 from keras_ae.pretrained.cards import FORMAT, Card
@@ -56,6 +57,7 @@ def pack(
         while halved and not _holds(model, spec, temporary, check):
             halved = halved[: len(halved) // 2]
             temporary.write_bytes(_repacked(whole, spec, halved))
+        digests.sign(temporary)
     _write(folder / SPEC, spec.to_json() + "\n")
     return "float16" if halved else "float32"
 
