@@ -10,7 +10,7 @@ import numpy as np
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_BYTES = 1 << 18  # Of rows that are hashed at once: few enough for a cache.
+_BYTES = 1 << 18  # Of rows that are hashed, or of numbers that are drawn, at once: few enough for a cache.
 
 
 class SampleNoise:
@@ -29,14 +29,18 @@ class SampleNoise:
     def normal(self, rows: slice, first: int, count: int, size: int) -> np.ndarray:
         """Return draws `first` to `first + count` of some rows: (rows, count, size), float32."""
         pairs = -(-size // 2)
-        counters = np.arange(first * pairs + 1, (first + count) * pairs + 1, dtype="uint64")
-        keys = self.keys[rows]
-        bits = _mixed(keys[:, None] + _GAMMA * counters).reshape(len(keys), count, pairs)
-        # Shares in (0, 1], whose logarithm is finite, and of a turn.
-        share = ((bits >> np.uint64(32)).astype("float32") + np.float32(1)) * np.float32(2**-32)
-        turn = (bits & np.uint64(0xFFFFFFFF)).astype("float32") * np.float32(2 * np.pi * 2**-32)
-        length = np.sqrt(np.float32(-2) * np.log(share))
-        noise = np.stack([length * np.cos(turn), length * np.sin(turn)], axis=-1)
+        counters = _GAMMA * np.arange(first * pairs + 1, (first + count) * pairs + 1, dtype="uint64")
+        keys = self.keys[rows, None]
+        noise = np.empty((len(keys), count * pairs, 2), "float32")
+        at_once = max(1, _BYTES // (8 * len(counters)))
+        for start in range(0, len(keys), at_once):
+            bits = _mixed(keys[start : start + at_once] + counters)
+            # Shares in (0, 1], whose logarithm is finite, and of a turn.
+            share = ((bits >> np.uint64(32)).astype("float32") + np.float32(1)) * np.float32(2**-32)
+            turn = (bits & np.uint64(0xFFFFFFFF)).astype("float32") * np.float32(2 * np.pi * 2**-32)
+            length = np.sqrt(np.float32(-2) * np.log(share))
+            np.multiply(length, np.cos(turn), out=noise[start : start + at_once, :, 0])
+            np.multiply(length, np.sin(turn), out=noise[start : start + at_once, :, 1])
         return noise.reshape(len(keys), count, 2 * pairs)[:, :, :size]
 
 

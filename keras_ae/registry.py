@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from fnmatch import fnmatch
 
+from keras_ae.planned import SEVERAL_INPUTS, way_today
+
 _SPECS: dict[str, Callable] = {}
 _TYPES: dict[str, type] = {}
 _OPENERS: dict[str, Callable] = {}
@@ -58,6 +60,9 @@ def spec(name: str, **overrides):
         ValueError: an unknown name (the nearest is suggested) or an override that this model does not have.
     """
     check_options(name, overrides)
+    shape = overrides.get("input_shape")
+    if isinstance(shape, dict) or (isinstance(shape, list | tuple) and any(isinstance(s, list | tuple) for s in shape)):
+        raise ValueError(f"input_shape={shape!r} has more than one shape. {SEVERAL_INPUTS}")
     return _SPECS[name](**overrides)
 
 
@@ -66,7 +71,7 @@ def check_options(name: str, overrides: dict) -> None:
     known = list(inspect.signature(_found(name, _SPECS, "model")).parameters)
     for key in overrides:
         if key not in known:
-            raise ValueError(f"Model {name!r} has no option {key!r}. It takes {', '.join(known)}.")
+            raise ValueError(f"Model {name!r} has no option {key!r}.{way_today(key)} It takes {', '.join(known)}.")
 
 
 def build(
@@ -130,6 +135,6 @@ def _found(name: str, table: dict, what: str):
     if name in table:
         return table[name]
     near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = way_today(name) or (f" Did you mean {near[0]!r}?" if near else "")
     listing = "See keras_ae.list_models()." if what == "model" else f"Known: {', '.join(sorted(table))}."
     raise ValueError(f"Unknown {what} {name!r}.{hint} {listing}")

@@ -17,7 +17,8 @@ FLOORS = {
     "forms": 0,  # Lists, frames, tensors, sparse matrices, data sets in files: samples as arrays.
     "extras": 0,  # Optional packages, or an error that names the extra.
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
-    "registry": 0,  # Names to specs, specs to models: register, build, list_models.
+    "planned": 0,  # What has no model yet, and the way today.
+    "registry": 1,  # Names to specs, specs to models: register, build, list_models.
     "spectra": 0,  # Short-time spectra, mel bands, log-mel spectrograms.
     "files": 0,  # Files that are whole or not there.
     "digests": 0,  # The SHA-256 at the end of weights and models.

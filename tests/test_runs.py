@@ -13,6 +13,7 @@ import pytest
 
 from keras_ae import runs, spec
 from keras_ae.checkpoints import last_checkpoint
+from keras_ae.rows import Ramp
 from keras_ae.runs import Run, Settings
 
 SMALL = Settings("vae", epochs=2, batch_size=64, smoke=True, overrides={"latent_dim": 3})
@@ -144,11 +145,13 @@ def test_a_sparse_run_reports_its_share_of_active_units(tmp_path):
     assert numbers["active_share"] == pytest.approx((z > 0).mean())
 
 
-def test_the_last_weights_are_kept_while_a_schedule_moves(tmp_path):
-    ramp = {"latent_dim": 3, "beta": runs.Ramp(0.0, 1.0, steps=100)}
+def test_the_best_weights_at_full_weight_are_kept_while_a_schedule_moves(tmp_path):
+    ramp = {"latent_dim": 3, "beta": Ramp(0.0, 1.0, steps=100)}
     run, _, _ = finished(tmp_path / "run", dataclasses.replace(SMALL, overrides=ramp))
-    best, last = arrays(run.checkpoints / "best.weights.h5"), arrays(run.last_checkpoint().path)
-    assert all(np.array_equal(best[name], last[name]) for name in best)
+    rows = run.rows()
+    best = min(range(len(rows)), key=lambda index: float(rows[index]["val_full_loss"]))
+    kept, last = arrays(run.checkpoints / "best.weights.h5"), arrays(run.last_checkpoint().path)
+    assert all(np.array_equal(kept[name], last[name]) for name in kept) == (best == len(rows) - 1)
 
 
 def trained(folder, *, kill_in_epoch=None):
