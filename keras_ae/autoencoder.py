@@ -169,11 +169,6 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         """
         if sample_weight is None or not weighs_values(sample_weight.shape, self.spec.input_shape):
             return None, sample_weight
-        if self.has_weighted_metrics:
-            raise ValueError(
-                "sample_weight weighs single values, which weighted_metrics cannot. Give them as metrics=..., or one "
-                "weight for each sample."
-            )
         where = ops.cast(sample_weight, "float32")
         return where, ops.cast(ops.any(where > 0, axis=tuple(range(1, len(where.shape)))), "float32")
 
@@ -193,6 +188,12 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Update the metrics given to `compile`, which compare the target with the reconstruction."""
         y = self._checked_target(y)
+        is_of_values = sample_weight is not None and weighs_values(sample_weight.shape, self.spec.input_shape)
+        if self.has_weighted_metrics and is_of_values:
+            raise ValueError(
+                "sample_weight weighs single values, which weighted_metrics cannot. Give them as metrics=..., or one "
+                "weight for each sample."
+            )
         return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
 
     def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | None = None, **options):

@@ -137,7 +137,8 @@ class Fitting:
             x = self._cut((x, y, sample_weight), batch_size)
             y, sample_weight, batch_size = None, None, None
         fed_data = self.read(fed(x, y, sample_weight, batch_size or _default_batch(x)) | options)
-        return _explained(lambda: super(Fitting, self).evaluate(**fed_data), data)
+        evaluate = super().evaluate
+        return self._explained(lambda: evaluate(**fed_data), data)
 
     def predict(self, x, batch_size=None, **options):
         """Return reconstructions, as `keras.Model.predict`, after a check of the data; nothing is drawn.
@@ -154,7 +155,7 @@ class Fitting:
         data = given(x, None, None, self.spec)
         fed_x = self.read(fed(data.x, None, None, batch_size or _default_batch(data.x)))
         predict = super().predict
-        return _explained(lambda: predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options), data)
+        return self._explained(lambda: predict(fed_x["x"], batch_size=fed_x.get("batch_size"), **options), data)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Train by one batch, as `keras.Model.train_on_batch`, after a check of the data.
@@ -183,6 +184,18 @@ class Fitting:
         """
         return super().predict_on_batch(given(x, None, None, self.spec).x[:])
 
+    def _explained(self, action, data: Given):
+        """Return `action()`; where a batch of a stream is refused, raise what its `Watch` raised."""
+        if data.watch is None:
+            return action()
+        try:
+            with self.keeping_state():
+                return action()
+        except Exception as error:
+            if (behind := error_behind(error, [data.watch])) is None:
+                raise
+            raise behind from None
+
     def _cut(self, data: tuple, batch_size: int | None, *, shuffle: bool = False) -> keras.utils.PyDataset:
         """Return the batches of arrays `(x, y, sample_weight)`, or of a stream `(x,)`, that this process takes."""
         x = data[0]
@@ -204,16 +217,6 @@ def _is_pair(data, input_shape: tuple) -> bool:
     """Whether a list is (x, y) or (x, y, sample_weight), and not samples."""
     rank = len(input_shape) + 1
     return isinstance(data, list) and len(data) in (2, 3) and all(np.ndim(part) == rank for part in data[:2])
-
-
-def _explained(action, data: Given):
-    """Return `action()`; where a batch of a stream was refused, raise what its `Watch` raised."""
-    try:
-        return action()
-    except Exception as error:
-        if data.watch is None or (behind := error_behind(error, [data.watch])) is None:
-            raise
-        raise behind from None
 
 
 def _default_batch(x) -> int | None:

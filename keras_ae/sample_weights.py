@@ -5,7 +5,9 @@ import numpy as np
 from keras_ae.forms import as_array
 
 
-def checked_weights(sample_weight, shape: tuple, name: str = "sample_weight") -> np.ndarray:
+def checked_weights(
+    sample_weight, shape: tuple, name: str = "sample_weight", *, may_be_zero: bool = False
+) -> np.ndarray:
     """Weights as float32: (n,), one for each sample, or (n, *input_shape), one for each value.
 
     Args:
@@ -13,6 +15,7 @@ def checked_weights(sample_weight, shape: tuple, name: str = "sample_weight") ->
             channel, which then holds for all of them.
         shape: of x, (n, *input_shape).
         name: the argument's name in messages.
+        may_be_zero: take weights none of which is above 0, such as those of a batch of padding.
 
     Raises:
         ValueError: another shape, NaN, inf or a negative weight, or none above 0.
@@ -28,7 +31,7 @@ def checked_weights(sample_weight, shape: tuple, name: str = "sample_weight") ->
     if len(weights) and weights.min() < 0:
         row = int((weights < 0).reshape(len(weights), -1).any(axis=1).argmax())
         raise ValueError(f"{name} has the negative weight {weights.min():.4g}, first in sample {row}. Give at least 0.")
-    if len(weights) and not weights.any():
+    if len(weights) and not (may_be_zero or weights.any()):
         raise ValueError(f"{name} is 0 for all samples, so that nothing would count. Give some a weight above 0.")
     return weights
 

@@ -68,7 +68,7 @@ class Watch:
             check_target(y, x, self.spec, name)
         if sample_weight is None:
             return (x, y)
-        return (x, y, checked_weights(sample_weight, x.shape, f"sample_weight in {name}"))
+        return (x, y, checked_weights(sample_weight, x.shape, f"sample_weight in {name}", may_be_zero=True))
 
     def parts_of(self, batch, name: str) -> tuple:
         """x, target and weights, None where there is none, of a batch or of the specs of its elements.

@@ -93,7 +93,7 @@ def test_names_and_frames(transformer):
     denoiser = Denoiser(**QUICK | {"epochs": 1}).set_output(transform="pandas").fit(frame)
     assert denoiser.transform(frame).columns.tolist() == list("abcde")
     frame["d"] = np.where(X[:, 3] > 0, "red", "blue")
-    with pytest.raises(ValueError, match=r"X has a column that is not numeric .*'(red|blue)'.*OneHotEncoder"):
+    with pytest.raises(TypeError, match=r"X has '(red|blue)' in row 0, column 'd', which is no number.*OneHotEncoder"):
         Denoiser().fit(frame)
 
 

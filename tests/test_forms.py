@@ -92,6 +92,10 @@ if torch is not None:
         torch.utils.data.TensorDataset(torch.as_tensor(x)), batch_size=8
     )
     STREAMS["DataLoader of tensors"] = lambda x: torch.utils.data.DataLoader(torch.as_tensor(x), batch_size=8)
+if keras.backend.backend() != "tensorflow":  # A form of each kind is enough where every model takes long to compile.
+    kinds = ("array", "pandas", "SciPy csr", "h5py", "backend tensor", "tf.data of pairs", "PyDataset", "generator")
+    ROWS = {form: make for form, make in ROWS.items() if form in kinds}
+    STREAMS = {form: make for form, make in STREAMS.items() if form in (*kinds, "DataLoader")}
 FORMS = ROWS | STREAMS
 
 
@@ -171,7 +175,7 @@ def test_every_form_is_taken_by_the_estimators(form):
     np.testing.assert_allclose(*codes, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", [form for form in ROWS if "stream" not in form])
+@pytest.mark.parametrize("form", ROWS)
 def test_every_form_is_a_batch(form):
     models = [keras_ae.build(SPEC, seed=0) for _ in range(2)]
     losses = [m.train_on_batch(data) for m, data in zip(models, (X, ROWS[form](X)), strict=True)]
@@ -200,8 +204,6 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_value_is_refused_wherever_it_stands(form, bad):
     value, message = BAD[bad]
-    if "nullable" in form and bad == "NaN":
-        message = "has NaN or inf, first in row 29, column 'e'"
     model = keras_ae.build(SPEC, seed=0)
     before = model.get_weights()
     with pytest.raises(ValueError, match=message):

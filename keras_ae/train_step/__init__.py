@@ -9,6 +9,7 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
   that gradients go through; 1 and the value itself on one device.
 - `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
 - `fitting(callbacks, steps_per_epoch)`: what holds from the first step of `fit` to its last, a context.
+- `keeping_state()`: what holds within `evaluate` and `predict` of a stream, a context.
 - `read(arguments)`: Keras' arguments of `fit`, `evaluate` or `predict`, data sets as its trainer reads them fastest.
 - `alone(action)`: run what one process does without the others, such as saving.
 - `check_strategy(...)`: refuse what the current strategy cannot do, before training.

@@ -1,6 +1,7 @@
 """The step on JAX: stateless, with every variable that it reads or writes passed in and handed back."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import jax
 import keras
@@ -101,6 +102,18 @@ class Steps:
     def fitting(self, callbacks: list, steps_per_epoch: int | None):
         """Return the context of `fit`, in which nothing is needed here."""
         return nullcontext()
+
+    @contextmanager
+    def keeping_state(self) -> Iterator[None]:
+        """Within `evaluate` or `predict` a failure leaves variables as they were: Keras takes their values out."""
+        variables = [*self.variables, *self.metrics_variables]
+        values = [np.array(variable) for variable in variables]
+        try:
+            yield
+        except Exception:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            raise
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments as they are."""

@@ -1,5 +1,7 @@
 """The step on PyTorch."""
 
+from contextlib import nullcontext
+
 import keras
 import torch
 from keras import ops
@@ -93,6 +95,10 @@ class Steps:
     def fitting(self, callbacks: list, steps_per_epoch: int | None):
         """Return the context of `fit`: memory is kept between steps."""
         return kept_memory(on_cpu=not self.returns_early)
+
+    def keeping_state(self):
+        """Return the context of `evaluate` and `predict`, whose failure changes nothing here."""
+        return nullcontext()
 
     def read(self, arguments: dict) -> dict:
         """Return Keras' arguments as they are."""
