@@ -120,7 +120,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         if training:
             self._advance_schedules()
         outputs = self.autoencode(self._corrupted(x, target, y), training=training)
-        where, sample_weight = self._value_weights(sample_weight)
+        of_metrics, (where, sample_weight) = sample_weight, self._value_weights(sample_weight)
         if where is not None:
             outputs["where"] = where
         outputs["weight"], count = _shares(target, sample_weight)
@@ -141,7 +141,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
                 (end - self.scheduled[name]) * terms[self.weighted[name]] for name, end in self.full_weights.items()
             )
         x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
-        return loss, Report(terms, count, outputs["share"], target, x_hat, sample_weight)
+        return loss, Report(terms, count, outputs["share"], target, x_hat, of_metrics)
 
     def _checked_target(self, y):
         """The target, None for none and for labels; one of another shape is refused, as far as that is known."""
