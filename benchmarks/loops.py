@@ -18,7 +18,7 @@ def loss_of(model, batch):
     """-ELBO of a batch, averaged, at one draw."""
     parameters = model.encoder(batch, training=True)
     z = model.latent(parameters, sample=True)
-    nll = model.likelihood.nll(batch, model.decoder(z, training=True))
+    nll = model.likelihood.nll(batch, model.decoder_logits(z, training=True))
     return ops.mean(nll + gaussian_kl(parameters["z_mean"], parameters["z_log_var"]))
 
 
@@ -116,7 +116,7 @@ class KerasIO(keras.Model):
 
     def __init__(self, model):
         super().__init__()
-        self.encoder, self.latent, self.decoder = model.encoder, model.latent, model.decoder
+        self.encoder, self.latent, self.decoder = model.encoder, model.latent, model.decoder_logits
         self.bernoulli = model.spec.likelihood.heads == 1 and bool(model.spec.likelihood.support)
         self.total_loss_tracker = keras.metrics.Mean(name="total_loss")
         self.reconstruction_loss_tracker = keras.metrics.Mean(name="reconstruction_loss")

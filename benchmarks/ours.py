@@ -89,7 +89,9 @@ def kernels(network, batch: int, draws: int = 8) -> float:
         return 1 / rate(tf.function(in_turn, autograph=False), draws)
 
     model, seconds = built(network), 0.0
-    layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers if hasattr(layer, "kernel")]
+    layers = [
+        layer for part in (model.encoder, model.decoder_logits) for layer in part.layers if hasattr(layer, "kernel")
+    ]
     with model.fitting([], None):  # Memory is kept as it is there.
         for layer in layers:
             layer.activation = keras.activations.linear

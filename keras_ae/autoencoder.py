@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_ae.builder import build_parts
 from keras_ae.checks import check_shape
+from keras_ae.exporting import Exporting
 from keras_ae.feeding import scaled
 from keras_ae.fitting import Fitting
 from keras_ae.inference import Inference
@@ -32,12 +33,13 @@ class Report(NamedTuple):
     sample_weight: object
 
 
-class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
+class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, keras.Model):
     """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
-    is the likelihood's mean. `encoder` and `decoder` are Functional models of their own. Wherever the model takes
-    images, uint8 in [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
+    is the likelihood's mean. `encoder` and `decoder` are Functional models of their own, which give what `posterior`
+    and `decode` give; `decoder_logits` gives the likelihood's raw parameters. Wherever the model takes images, uint8 in
+    [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
 
     Args:
         spec: the table that the model is built from.
@@ -60,7 +62,8 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         super().__init__(inputs=x, outputs=x_hat, name=name or spec.model, trainable=trainable)
         self.dtype_policy = policy  # By which Keras decides in `compile` whether losses need scaling.
         self.spec, self.seed, self.policy = spec, seed, policy
-        self.encoder, self.latent, self.decoder = parts.encoder, parts.latent, parts.decoder
+        self.parts = parts
+        self.encoder, self.latent, self.decoder_logits = parts.encoder, parts.latent, parts.decoder
         self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
         self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
         schedules = {name: getattr(spec.latent, name) for name in self.scheduled if name in self.weighted}
@@ -70,6 +73,11 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         full = (FULL,) if self.full_weights else ()
         self.term_means = TermMeans(("loss", *self.terms, *full), name="terms")
         self.functions: dict = {}  # What `Inference` has compiled, by name.
+
+    @property
+    def decoder(self) -> keras.Model:
+        """Codes -> the likelihood's mean, as `decode` gives it: (batch, latent_dim) -> (batch, *input_shape)."""
+        return self.parts.mean
 
     def _scheduled_weight(self, name: str):
         """Return a variable, which a step can read anew without a retrace, at the value that `name` has at step 0."""
@@ -105,7 +113,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, keras.Model):
         """Return the encoder's parameters, the code `z` (drawn, where the type draws it) and `x_logits`, float32."""
         parameters = self.encoder(x, training=training)
         z = self.latent(parameters, sample=self.samples_code)
-        outputs = {**parameters, "z": z, "x_logits": self.decoder(z, training=training)}
+        outputs = {**parameters, "z": z, "x_logits": self.decoder_logits(z, training=training)}
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     def compute_terms(self, x, y, sample_weight, *, training: bool):

@@ -3,13 +3,14 @@
 import math
 import random
 from dataclasses import dataclass, replace
-from functools import singledispatch
+from functools import cached_property, singledispatch
 from itertools import count
 
 import keras
 import numpy as np
 
 from keras_ae.corruptions import Corrupt
+from keras_ae.feeding import scaled
 from keras_ae.latents import Code, LogVariance, Sampling
 from keras_ae.learned_priors import MIXTURES, StandardNormal
 from keras_ae.likelihoods import likelihood_layer
@@ -35,6 +36,7 @@ from keras_ae.rows import (
 )
 from keras_ae.spec import Spec, last_weighted
 from keras_ae.train_step import activation, convolution, transposed_convolution
+from keras_ae.train_step.blocks import named_as
 
 _BY_RANK = {
     Conv: [convolution(kind) for kind in (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)],
@@ -99,6 +101,12 @@ class Parts:
     corruption: keras.layers.Layer | None
     prior: keras.layers.Layer | None
 
+    @cached_property
+    def mean(self) -> keras.Model:
+        """Codes -> the likelihood's mean. Made when it is asked for: a model in no need of it has one layer fewer."""
+        z = keras.Input(self.decoder.input_shape[1:], name="z")
+        return keras.Model(z, self.likelihood(self.decoder(z)), name="decoder")
+
 
 def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool = True) -> Parts:
     """Build encoder, latent layer, decoder, likelihood and corruption of a spec.
@@ -126,10 +134,20 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
     return parts
 
 
+class _Scaling:
+    """The same Functional model, which takes uint8 images as all methods do. Files know it as what it is."""
+
+    def call(self, inputs, training=None, mask=None):
+        """Images, uint8 in [0, 255] too -> the parameters of the code."""
+        return super().call(scaled(inputs), training=training, mask=mask)
+
+
 def _encoder(spec: Spec, make: Maker) -> keras.Model:
     x = keras.Input(spec.input_shape, name="x")
     h = _apply_all(spec.encoder, x, make)
-    return keras.Model(x, _heads(spec.latent, h, replace(make, dtype="float32")), name="encoder")
+    heads = _heads(spec.latent, h, replace(make, dtype="float32"))
+    kind = type(keras.Model(x, heads))
+    return named_as(kind, _Scaling)(x, heads, name="encoder")
 
 
 def _decoder(spec: Spec, make: Maker) -> keras.Model:
@@ -140,7 +158,7 @@ def _decoder(spec: Spec, make: Maker) -> keras.Model:
     final = replace(make, dtype="float32", hidden=make)
     heads = [_apply_all(rows[tail:], h, final) for _ in range(spec.likelihood.heads)]
     x_logits = heads[0] if len(heads) == 1 else final.layer(keras.layers.Concatenate, name="heads")(heads)
-    return keras.Model(z, x_logits, name="decoder")
+    return keras.Model(z, x_logits, name="decoder_logits")
 
 
 def _apply_all(rows: tuple[Row, ...], x, make: Maker):

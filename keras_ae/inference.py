@@ -242,7 +242,7 @@ class Inference:
         return self.latent(self._posterior(x))
 
     def _decode(self, z):
-        return self.likelihood(self.decoder(z, training=False))
+        return self.likelihood(self.decoder_logits(z, training=False))
 
     def _reconstruct(self, x):
         return self._decode(self._encode(x))
@@ -263,17 +263,17 @@ class Inference:
         return x - ops.cast(self._reconstruct(x), "float32")
 
     def _nll(self, x):
-        return self.likelihood.nll(x, self.decoder(self._encode(x), training=False))
+        return self.likelihood.nll(x, self.decoder_logits(self._encode(x), training=False))
 
     def _nll_of_values(self, x):
-        x_logits = ops.cast(self.decoder(self._encode(x), training=False), "float32")
+        x_logits = ops.cast(self.decoder_logits(self._encode(x), training=False), "float32")
         return self.likelihood.nll_of_values(x, x_logits)
 
     def _elbo_terms(self, x, noise):
         """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
         parameters = self._posterior(x)
         z = parameters["z_mean"] + ops.exp(0.5 * parameters["z_log_var"]) * noise
-        x_logits = ops.cast(self.decoder(z, training=False), "float32")
+        x_logits = ops.cast(self.decoder_logits(z, training=False), "float32")
         terms = self.objective(x, {**parameters, "z": z, "x_logits": x_logits})
         return {name: terms[name] for name in ("nll", "kl")}
 
@@ -283,7 +283,7 @@ class Inference:
         mean, log_var = parameters["z_mean"][:, None], parameters["z_log_var"][:, None]
         z = mean + ops.exp(0.5 * log_var) * noise
         draws = noise.shape[1]
-        x_logits = self.decoder(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
+        x_logits = self.decoder_logits(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
         x_logits = ops.reshape(ops.cast(x_logits, "float32"), (-1, draws, *x_logits.shape[1:]))
         nll = self.likelihood.nll_of_values(x[:, None], x_logits)
         log_ratio = self.prior.log_density(z) - gaussian_log_density(z, mean, log_var)

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from keras_ae.bounds import bounded, unbounded
-from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row
+from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row, row_from_dict
 from keras_ae.train_step import softplus
 
 
@@ -24,8 +24,17 @@ class LikelihoodLayer(keras.layers.Layer):
     """Base of the likelihoods, built from a likelihood row."""
 
     def __init__(self, row: Row, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.row = row
+
+    def get_config(self) -> dict:
+        """Return the arguments, the row as plain values."""
+        return super().get_config() | {"row": self.row.to_dict()}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "LikelihoodLayer":
+        """Rebuild a layer from `get_config`."""
+        return cls(**config | {"row": row_from_dict(config["row"])})
 
     def nll(self, x, x_logits, where=None):
         """-log p(x|z) in nats: (batch, *shape) and the decoder's output -> (batch,).
@@ -215,4 +224,5 @@ for _row, _layer in (
     (Laplace, LaplaceLayer),
     (DiscretizedLogistic, DiscretizedLogisticLayer),
 ):
+    keras.saving.register_keras_serializable("keras_ae")(_layer)
     likelihood_layer.register(_row, lambda row, layer=_layer: layer(row, name="likelihood"))

@@ -96,11 +96,6 @@ class Saving:
             self.alone(partial(super().save_weights, temporary))
             digests.sign(temporary)
 
-    def export(self, filepath, format: str = "tf_saved_model", **options):
-        """Export the reconstruction, from which nothing is drawn, as `keras.Model.export` does."""
-        self(np.zeros((1, *self.spec.input_shape), dtype="float32"))  # Keras exports what was called as a whole.
-        return super().export(filepath, format=format, **options)
-
     def _bytes_in_file(self) -> int:
         """Return at least as many bytes as a weights file takes: the values, and a page of HDF5's for each array."""
         variables = [*self.variables, *(self.optimizer.variables if self.compiled else ())]

@@ -35,7 +35,7 @@ def projection(code, axes=AXES):
     """Return a model that projects on the first `code` axes: codes and residuals are known."""
     model = keras_ae.build(Spec((6,), (), Vector(code), Normal()), seed=0)
     model.encoder.set_weights([axes[:, :code], np.zeros(code)])
-    model.decoder.set_weights([axes[:, :code].T, np.zeros(6)])
+    model.decoder_logits.set_weights([axes[:, :code].T, np.zeros(6)])
     return model
 
 
@@ -82,7 +82,7 @@ def test_contributions_to_the_reconstruction_error_sum_to_it(kind, plane):
 def test_the_whitened_residual_is_scipys_mahalanobis_distance():
     """With a code that keeps nothing, the residual is x itself."""
     model = projection(1)
-    model.decoder.set_weights([np.zeros((1, 6)), np.zeros(6)])
+    model.decoder_logits.set_weights([np.zeros((1, 6)), np.zeros(6)])
     x = RNG.normal(size=(2000, 6)) * [3, 3, 2, 2, 1, 1] @ AXES.T + 5
     score = WhitenedResidual(model).fit(x)
     inverse = np.linalg.inv(np.cov(x.T))

@@ -23,7 +23,7 @@ def test_a_linear_autoencoder_spans_the_pca_subspace():
     model = keras_ae.build(Spec((6,), (), Vector(2), "gaussian"), optimizer=keras.optimizers.Adam(rate), seed=0)
     model.fit(np.tile(x, (300, 1)), batch_size=200, shuffle=False, verbose=0)  # 300 steps on all of the data.
     pca = decomposition.PCA(2).fit(x)
-    angles = np.degrees(subspace_angles(model.decoder.get_weights()[0].T, pca.components_.T))
+    angles = np.degrees(subspace_angles(model.decoder_logits.get_weights()[0].T, pca.components_.T))
     assert angles.max() < 2
     error = model.reconstruction_error(x).mean()
     best = np.square(x - pca.inverse_transform(pca.transform(x))).mean()
@@ -38,7 +38,7 @@ def linear_gaussian():
     model = keras_ae.build(Spec((WIDTH,), (), Gaussian(CODE), Normal("fixed", SIGMA)), seed=0)
     covariance = np.linalg.inv(np.eye(CODE) + w @ w.T / SIGMA**2)  # Of the posterior: Bishop 2006, Eq. 12.42.
     kernel = w.T @ covariance / SIGMA**2
-    model.decoder.set_weights([w, b])
+    model.decoder_logits.set_weights([w, b])
     model.encoder.get_layer("z_mean_0").set_weights([0.9 * kernel, -0.9 * b @ kernel + 0.1])
     log_var = 0.3 + np.log(np.diag(covariance))
     model.encoder.get_layer("z_log_var_1").set_weights([np.zeros((WIDTH, CODE)), 10 * np.arctanh(log_var / 10)])

@@ -29,7 +29,7 @@ each = pytest.mark.parametrize("name", MADE_OF)
 def identity(latent=None):
     """A model whose code, or its mean, is x itself, and whose output is 10 x."""
     model = keras_ae.build(Spec((DIM,), (), latent or Vector(DIM), "gaussian", (Dense(DIM, "linear"),)), seed=0)
-    for layers, factor in ((model.encoder.layers, 1), (model.decoder.layers, 10)):
+    for layers, factor in ((model.encoder.layers, 1), (model.decoder_logits.layers, 10)):
         first = next(layer for layer in layers if layer.weights)
         first.set_weights([factor * np.eye(DIM), np.zeros(DIM)])
     return model

@@ -50,6 +50,7 @@ FLOORS = {
     "streams": 4,  # Batch after batch, each checked.
     "audio": 4,  # Waveforms: noise, how much of it is left, denoising, files.
     "neighbours": 4,  # Batches in which samples meet their nearest neighbours.
+    "exporting": 4,  # Files that run without Keras, run before they get their name.
     "saving": 4,  # Whole files, on any backend, nothing half-loaded.
     "intake": 5,  # What methods are given, checked: arrays, rows or a stream.
     "anomaly": 6,  # How strange samples are to a trained model: scores, thresholds, windows of series.

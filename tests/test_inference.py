@@ -174,7 +174,7 @@ def test_a_vector_of_another_length_is_refused(vae):
 def test_a_spherical_path_keeps_the_length_of_codes():
     """Seen through a model whose encoder and decoder are the identity."""
     model = keras_ae.build(Spec((3,), (), Vector(3), "gaussian"), seed=0)
-    for part in (model.encoder, model.decoder):
+    for part in (model.encoder, model.decoder_logits):
         part.set_weights([np.eye(3), np.zeros(3)])
     points = np.random.default_rng(0).normal(size=(2, 5, 3))
     a, b = (2 * points / np.linalg.norm(points, axis=-1, keepdims=True)).astype("float32")

@@ -303,7 +303,7 @@ def test_the_learned_variance_becomes_that_of_the_data():
     """Rybkin et al. 2021, Eq. 5: the optimal variance is the mean squared error."""
     x = np.random.default_rng(0).normal(0, 0.3, (64, 4)).astype("float32")
     model = keras_ae.build(Spec((4,), (), Vector(1), Normal("global")), seed=0)
-    for part in (model.encoder, model.decoder):
+    for part in (model.encoder, model.decoder_logits):
         part.set_weights([np.zeros_like(weight) for weight in part.get_weights()])
         part.trainable = False
     model.compile(keras.optimizers.Adam(0.1))

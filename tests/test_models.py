@@ -122,7 +122,7 @@ def test_shapes(name):
     parameters = model.posterior(x)
     assert parameters[MODELS[name][1]].shape == (3, LATENT_DIM)
     assert model.encode(x).shape == (3, LATENT_DIM)
-    decoded = model.decoder(np.zeros((3, LATENT_DIM), "float32")).shape
+    decoded = model.decoder_logits(np.zeros((3, LATENT_DIM), "float32")).shape
     assert decoded == (3, *model.spec.input_shape[:-1], model.spec.likelihood.heads)
     assert model.decode(np.zeros((3, LATENT_DIM))).shape == model.reconstruct(x).shape == x.shape
     assert model.output_shape == (None, *x.shape[1:])
@@ -366,7 +366,7 @@ def test_predict_adds_nothing(spy):
     once = spy.predict(x, verbose=0)
     plain = keras_ae.build(replace(spy.spec, corruption=None), seed=3)
     plain.encoder.set_weights(spy.encoder.get_weights())
-    plain.decoder.set_weights(spy.decoder.get_weights())
+    plain.decoder_logits.set_weights(spy.decoder_logits.get_weights())
     np.testing.assert_allclose(once, plain.predict(x, verbose=0), atol=1e-6)
     np.testing.assert_allclose(once, spy.reconstruct(x), atol=1e-6)
     np.testing.assert_allclose(once, spy.decode(spy.encode(x)), atol=1e-6)

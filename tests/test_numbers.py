@@ -39,7 +39,7 @@ def shifting(shift, **options):
     """Return a model whose reconstruction is its input plus `shift`."""
     model = made(Vector(FLAT), **options)
     set_all(model.encoder, np.eye(FLAT), 0)
-    set_all(model.decoder, np.eye(FLAT), shift)
+    set_all(model.decoder_logits, np.eye(FLAT), shift)
     return model
 
 
@@ -53,7 +53,7 @@ def measured(model, data=DATA, **options):
 
 def test_a_model_that_says_one_half_has_the_errors_of_one_half():
     model = made(Vector(2))
-    set_all(model.decoder, 0, 0.5)
+    set_all(model.decoder_logits, 0, 0.5)
     found = measured(model)
     assert set(found) == {"mse", "psnr", "ssim"}
     errors = np.square(X - 0.5).reshape(300, -1).mean(axis=1)
@@ -90,7 +90,7 @@ def linear():
     """A VAE on 3 numbers whose q is the exact posterior, data from it, and its exact log p(x)."""
     sd, w, b = 0.7, np.array([[1.2, 0, 0], [0, 0.6, 0.8]]), np.array([0.1, 0.2, 0.3])
     model = made(Gaussian(2), Normal("fixed", sd), shape=(3,), rows=())
-    set_all(model.decoder, w, b)
+    set_all(model.decoder_logits, w, b)
     variance = 1 / (1 + np.square(w).sum(axis=1) / sd**2)  # Diagonal, because the rows of w are orthogonal.
     gain = w.T * variance / sd**2
     heads = {
@@ -128,7 +128,7 @@ def test_kl_of_a_linear_vae_is_that_of_its_posterior(linear):
 def test_a_posterior_that_is_the_prior_has_no_kl_and_no_active_unit():
     model = made(Gaussian(3), "bernoulli")
     set_all(model.encoder, 0, 0, 0, 0)
-    set_all(model.decoder, 0, 0)
+    set_all(model.decoder_logits, 0, 0)
     found = values(measured(model, num_samples=2, images=8, binarize="dynamic"))
     assert found["kl"] == 0
     assert found["active_units"] == 0
@@ -147,7 +147,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others():
 
 def test_a_binarised_model_is_measured_on_binarised_samples():
     model = made(Vector(2), "bernoulli")
-    set_all(model.decoder, 0, 0)
+    set_all(model.decoder_logits, 0, 0)
     found = measured(model, binarize="dynamic")
     assert found["mse"]["value"] == pytest.approx(0.25)
     assert "binarised by one draw that stays (seed 0)" in found["mse"]["protocol"]

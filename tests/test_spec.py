@@ -71,10 +71,10 @@ def test_the_table_is_that_of_the_built_model(name):
     )
     decoder = sum(count for part, _, _, count in table if part in ("decoder", "likelihood"))
     learned = len(model.likelihood.weights)
-    assert decoder - learned == model.decoder.count_params()
+    assert decoder - learned == model.decoder_logits.count_params()
     assert sum(count for part, _, _, count in table if part in ("encoder", "latent")) == model.encoder.count_params()
     heads = spec.likelihood.heads
-    assert model.decoder.output.shape[1:] == (*spec.input_shape[:-1], heads * spec.input_shape[-1])
+    assert model.decoder_logits.output.shape[1:] == (*spec.input_shape[:-1], heads * spec.input_shape[-1])
     assert model.output_shape[1:] == spec.input_shape
 
 
@@ -128,7 +128,7 @@ def test_rows_on_the_input_are_not_mirrored_at_the_end():
 def test_an_own_decoder_is_kept_and_built():
     spec = SPECS["own decoder"]
     assert spec.decoder_rows == spec.decoder
-    assert len(keras_ae.build(spec).decoder.layers) == 1 + len(spec.decoder)
+    assert len(keras_ae.build(spec).decoder_logits.layers) == 1 + len(spec.decoder)
 
 
 def test_the_printed_table_has_a_line_for_every_row():

@@ -63,7 +63,7 @@ def evaluated(model, x=X, *args, **options):
 
 def linear_reconstruction(model, x):
     """The reconstruction of the "ae" of `SPECS`, in NumPy."""
-    (w, b), (v, c) = model.encoder.get_weights(), model.decoder.get_weights()
+    (w, b), (v, c) = model.encoder.get_weights(), model.decoder_logits.get_weights()
     return (x @ w + b) @ v + c
 
 
@@ -83,7 +83,7 @@ def assert_same_weights(one, other, **tolerance):
 
 def test_a_step_is_the_gradient_of_the_mean_nll_by_hand():
     model = made("ae", optimizer=keras.optimizers.SGD(0.1))
-    (w, b), (v, c) = model.encoder.get_weights(), model.decoder.get_weights()
+    (w, b), (v, c) = model.encoder.get_weights(), model.decoder_logits.get_weights()
     z = X @ w + b
     slope = (z @ v + c - X) / len(X)
     expected = [w - 0.1 * X.T @ (slope @ v.T), b - 0.1 * (slope @ v.T).sum(0), v - 0.1 * z.T @ slope]
@@ -238,11 +238,11 @@ def test_only_the_input_is_corrupted_and_only_without_a_target():
     other = gaussian_nll(X + 0.5, linear_reconstruction(model, X)).mean()
     assert evaluated(model, X, X + 0.5)["loss"] == pytest.approx(other, rel=1e-5)
     # E |x - A(x + e) - c|^2 = |x - A x - c|^2 + sigma^2 |A|^2 for e of standard deviation sigma.
-    (w, _), (v, _) = model.encoder.get_weights(), model.decoder.get_weights()
+    (w, _), (v, _) = model.encoder.get_weights(), model.decoder_logits.get_weights()
     extra = 0.5 * 0.3**2 * np.square(w @ v).sum()
     many = np.tile(X, (800, 1))
     logs = model.evaluate(many, batch_size=1600, verbose=0, return_dict=True)
-    (w, b), (v, c) = model.encoder.get_weights(), model.decoder.get_weights()
+    (w, b), (v, c) = model.encoder.get_weights(), model.decoder_logits.get_weights()
     noisy = many + 0.3 * np.random.default_rng(0).normal(size=many.shape)
     error = gaussian_nll(many, (noisy @ w + b) @ v + c).std() / math.sqrt(len(many))
     assert abs(logs["loss"] - clean - extra) < 5 * error
@@ -255,7 +255,7 @@ def test_only_the_input_is_corrupted_and_only_without_a_target():
 def test_validation_samples_the_code():
     model = made("vae", optimizer=keras.optimizers.SGD(0.0))
     (w, b), (u, d) = (model.encoder.get_layer(name).get_weights() for name in ("z_mean_0", "z_log_var_1"))
-    v, c = model.decoder.get_weights()
+    v, c = model.decoder_logits.get_weights()
 
     def nll(z, x):
         logits = z @ v + c
@@ -328,9 +328,11 @@ def test_xla_gives_the_same_losses():
 def test_of_a_residual_row_at_the_end_the_last_weights_alone_are_float32():
     decoder = (Dense(WIDTH), Residual((Dense(5, "silu"), Dense(WIDTH, "linear"))))
     model = keras_ae.build(Spec((WIDTH,), (), Vector(2), "gaussian", decoder), dtype="mixed_bfloat16")
-    _, hidden, last = (layer.compute_dtype for layer in model.decoder.layers if isinstance(layer, keras.layers.Dense))
+    _, hidden, last = (
+        layer.compute_dtype for layer in model.decoder_logits.layers if isinstance(layer, keras.layers.Dense)
+    )
     assert (hidden, last) == ("bfloat16", "float32")
-    assert keras.backend.standardize_dtype(model.decoder(np.zeros((1, 2), "float32")).dtype) == "float32"
+    assert keras.backend.standardize_dtype(model.decoder_logits(np.zeros((1, 2), "float32")).dtype) == "float32"
 
 
 @pytest.mark.parametrize("by_argument", [True, False])

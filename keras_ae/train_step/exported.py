@@ -1,0 +1,91 @@
+"""Exported files: names for their outputs, and what they give when their own runtime runs them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+RUNTIMES = {
+    "tf_saved_model": "tensorflow",
+    "onnx": "onnxruntime",
+    "litert": "ai_edge_litert",
+    "openvino": "openvino",
+}
+
+
+def has_runtime(kind: str) -> bool:
+    """Whether files of that format can be run here. TensorFlow has an interpreter of LiteRT's files, too."""
+    return find_spec(RUNTIMES[kind]) is not None or kind == "litert"
+
+
+def prepare(kind: str) -> None:
+    """Called before a file of that format is written."""
+    if kind == "onnx":
+        from keras_ae.train_step import onnx_operators  # noqa: F401 (it registers them)
+
+
+def name_outputs(kind: str, path: Path, names: list[str]) -> None:
+    """Write the names of outputs, in the order of the file, into a file whose writer leaves them out."""
+    if kind == "onnx":
+        import onnx
+
+        model = onnx.load(path)
+        new = dict(zip((output.name for output in model.graph.output), names, strict=True))
+        for node in model.graph.node:
+            node.input[:] = [new.get(name, name) for name in node.input]
+            node.output[:] = [new.get(name, name) for name in node.output]
+        for output in model.graph.output:
+            output.name = new[output.name]
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+    elif kind == "openvino":
+        import openvino
+
+        model = openvino.Core().read_model(path)
+        for output, name in zip(model.outputs, names, strict=True):
+            output.get_tensor().set_names({name})
+        openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def run(kind: str, path: Path, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs of an exported file by name, for one batch."""
+    return {"tf_saved_model": _saved_model, "onnx": _onnx, "litert": _litert, "openvino": _openvino}[kind](path, inputs)
+
+
+def _saved_model(path, inputs):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))  # Its variables live as long as it does.
+    return {name: value.numpy() for name, value in loaded.serve(inputs).items()}
+
+
+def _onnx(path, inputs):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (name,) = [entry.name for entry in session.get_inputs()]
+    return dict(zip((o.name for o in session.get_outputs()), session.run(None, {name: inputs}), strict=True))
+
+
+def _litert(path, inputs):
+    if find_spec("ai_edge_litert"):
+        from ai_edge_litert.interpreter import Interpreter
+    else:
+        import tensorflow as tf
+
+        Interpreter = tf.lite.Interpreter  # noqa: N806 (a class)
+    interpreter = Interpreter(model_path=str(path))
+    (entry,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(entry["index"], inputs.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(entry["index"], inputs)
+    interpreter.invoke()
+    return {output["name"]: interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()}
+
+
+def _openvino(path, inputs):
+    import openvino
+
+    # On CPUs that have bfloat16 it would compute in it.
+    compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return {output.any_name: np.array(value) for output, value in compiled(inputs).items()}
