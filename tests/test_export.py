@@ -95,7 +95,9 @@ def test_a_file_that_gives_other_values_gets_no_name(tmp_path, monkeypatch):
     (tmp_path / "file" / "older").write_text("older")
     run = exported.run
     monkeypatch.setattr(exported, "run", lambda *given: {name: value + 1 for name, value in run(*given).items()})
-    with pytest.raises(ValueError, match=r"nothing was written.*at a batch of 1 x_hat differs by 1 from the model"):
+    with pytest.raises(
+        ValueError, match=r"nothing was written.*at a batch of 1 the file's x_hat differs by 1 from the model"
+    ):
         keras_ae.build(GELU).export(tmp_path / "file")
     assert [each.name for each in tmp_path.rglob("*")] == ["file", "older"]
 
