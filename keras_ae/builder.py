@@ -14,6 +14,7 @@ from keras_ae.feeding import scaled
 from keras_ae.latents import Code, LogVariance, Sampling
 from keras_ae.learned_priors import MIXTURES, StandardNormal
 from keras_ae.likelihoods import likelihood_layer
+from keras_ae.pooling import UnevenPooling
 from keras_ae.rows import (
     Activation,
     Conv,
@@ -32,6 +33,7 @@ from keras_ae.rows import (
     Sparse,
     Upsample,
     Vector,
+    per_axis,
     shapes,
 )
 from keras_ae.spec import Spec, last_weighted
@@ -47,7 +49,10 @@ _BY_RANK = {
     "max": (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D),
     "average": (keras.layers.AveragePooling1D, keras.layers.AveragePooling2D, keras.layers.AveragePooling3D),
     Upsample: (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D),
+    "cut": (keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D),
 }
+# Of every layer that knows the order of axes, whatever Keras' global setting: a spec has its channels last.
+_LAST = {"data_format": "channels_last"}
 
 
 class Blank(keras.initializers.GlorotUniform):
@@ -176,8 +181,20 @@ def _apply(row: Row, x, make: Maker):
 @_apply.register(Deconv)
 def _(row, x, make):
     kind = _BY_RANK[type(row)][len(x.shape) - 3]
-    options = {"strides": row.stride, "padding": "same", "activation": activation(row.activation)}
-    return make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
+    options = {"strides": row.stride, "padding": "same", "activation": activation(row.activation), **_LAST}
+    h = make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
+    # Where a stride does not divide a side, Conv pads both its ends alike: its mirror is cut at both.
+    return _cut(h, row.output_shape(tuple(x.shape[1:])), make, both_ends=True)
+
+
+def _cut(x, shape: tuple[int, ...], make: Maker, *, both_ends: bool = False):
+    """Cut the sides to those of `shape`: at their ends, or where `both_ends` is set half at either end."""
+    excess = [whole - side for whole, side in zip(x.shape[1:-1], shape[:-1], strict=True)]
+    if not any(excess):
+        return x
+    cuts = [(by // 2, by - by // 2) if both_ends else (0, by) for by in excess]
+    options = {} if len(cuts) == 1 else _LAST
+    return make.layer(_BY_RANK["cut"][len(cuts) - 1], cuts[0] if len(cuts) == 1 else cuts, name="cut", **options)(x)
 
 
 @_apply.register
@@ -187,7 +204,7 @@ def _(row: Dense, x, make):
 
 @_apply.register
 def _(row: Flatten, x, make):
-    return make.layer(keras.layers.Flatten, name="flatten")(x)
+    return make.layer(keras.layers.Flatten, name="flatten", **_LAST)(x)
 
 
 @_apply.register
@@ -197,12 +214,18 @@ def _(row: Reshape, x, make):
 
 @_apply.register
 def _(row: Pool, x, make):
-    return make.layer(_BY_RANK[row.kind][len(x.shape) - 3], row.size, name="pool")(x)
+    sides, sizes = x.shape[1:-1], per_axis(row.size, x.shape[1:])
+    if any(side % size for side, size in zip(sides, sizes, strict=True)):
+        return make.layer(UnevenPooling, sizes, row.kind, name="pool")(x)
+    return make.layer(_BY_RANK[row.kind][len(sides) - 1], row.size, name="pool", **_LAST)(x)
 
 
 @_apply.register
 def _(row: Upsample, x, make):
-    return make.layer(_BY_RANK[Upsample][len(x.shape) - 3], row.size, name="upsample")(x)
+    sizes, options = per_axis(row.size, x.shape[1:]), {} if len(x.shape) == 3 else _LAST
+    size = sizes[0] if len(sizes) == 1 else sizes
+    h = make.layer(_BY_RANK[Upsample][len(sizes) - 1], size, name="upsample", **options)(x)
+    return _cut(h, row.output_shape(tuple(x.shape[1:])), make)
 
 
 @_apply.register
@@ -227,6 +250,7 @@ def _(row: Activation, x, make):
 def _(row: Residual, x, make):
     tail = last_weighted(row.rows, shapes(row.rows, tuple(x.shape[1:]))) if make.hidden else 0
     branch = _apply_all(row.rows[tail:], _apply_all(row.rows[:tail], x, make.hidden), make)
+    branch = _cut(branch, tuple(x.shape[1:]), make)
     if branch.shape[-1] != x.shape[-1]:
         x = make.weighted(keras.layers.Dense, branch.shape[-1], name="projection")(x)
     total = make.layer(keras.layers.Add, name="add")([x, branch])

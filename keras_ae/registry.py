@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import os
+import warnings
 from collections.abc import Callable
 from fnmatch import fnmatch
 
@@ -128,7 +129,21 @@ def build(
     autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
     if load is not None:
         load(autoencoder)
+    else:
+        _warn_of_huge(model)
     return autoencoder
+
+
+def _warn_of_huge(model) -> None:
+    """Warn of dense rows whose weights are too many, in one sentence that names the largest."""
+    if huge := model.huge_rows():
+        part, row, count = max(huge, key=lambda line: line[-1])
+        warnings.warn(
+            f"The {part}'s row {row} has {count:,} weights at input_shape={model.input_shape}, "
+            f"{count * 16 / 2**30:.1f} GiB with gradient and Adam's state. Resize or crop the input, or write a Spec "
+            "with more strided Conv or Pool rows before Flatten().",
+            stacklevel=3,
+        )
 
 
 def _found(name: str, table: dict, what: str):

@@ -29,6 +29,7 @@ from keras_ae.rows import (
 )
 
 FORMAT = 1
+HUGE = 50_000_000  # Weights of one dense row above which a model is warned of.
 
 _WITHOUT_UNITS = Norm | Dropout | Activation | Flatten | Reshape
 
@@ -60,10 +61,7 @@ class Spec:
     model: str = ""
 
     def __post_init__(self):
-        if not isinstance(self.input_shape, tuple | list) or not self.input_shape:
-            raise SpecError(f"Spec: input_shape must be a tuple such as (28, 28, 1), got {self.input_shape!r}.")
-        shape = tuple(checked_count("Spec", "input_shape", side) for side in self.input_shape)
-        object.__setattr__(self, "input_shape", shape)
+        object.__setattr__(self, "input_shape", checked_shape(self.input_shape))
         for name, kind in (("latent", Latent), ("corruption", Corruption | None)):
             if not isinstance(getattr(self, name), kind):
                 raise SpecError(f"Spec: {name} must be a {name} row, got {getattr(self, name)!r}.")
@@ -171,6 +169,11 @@ class Spec:
         counts = [row.parameters(before) for row, before in zip(self.decoder_rows, along, strict=False)]
         return (self.likelihood.heads - 1) * sum(counts[last_weighted(self.decoder_rows, along) :])
 
+    def huge_rows(self) -> list[tuple[str, str, int]]:
+        """Return `(part, row, parameters)` of every dense row of more than 50 million weights."""
+        dense = [line for line in self.table() if line[0] == "latent" or line[1].startswith("Dense(")]
+        return [(part, row, count) for part, row, _, count in dense if count > HUGE]
+
     @property
     def parameters(self) -> int:
         """Number of weights of the whole model, moving statistics of batch normalisation included."""
@@ -187,6 +190,22 @@ class Spec:
         ]
         rule = "-" * len(texts[0])
         return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1]])
+
+
+def checked_shape(shape) -> Shape:
+    """Return `input_shape` as a tuple of counts.
+
+    Raises:
+        SpecError: it is no tuple of whole numbers of at least 1; a side is None.
+    """
+    if not isinstance(shape, tuple | list) or not shape:
+        raise SpecError(f"Spec: input_shape must be a tuple such as (28, 28, 1), got {shape!r}.")
+    if None in shape:
+        raise SpecError(
+            f"Spec: input_shape={tuple(shape)} has a side of no fixed length (None), which a code of fixed size cannot "
+            "have. Give each side a number; crop, pad or resize the samples to it, or cut them into windows of it."
+        )
+    return tuple(checked_count("Spec", "input_shape", side) for side in shape)
 
 
 def last_weighted(rows: tuple[Row, ...], along: list[Shape]) -> int:

@@ -2,7 +2,7 @@
 
 from keras_ae.rows import Activation, Conv, Corruption, Deconv, Flatten, Identity, Normal, Reshape, Residual, Shape
 from keras_ae.rows.layers import shapes
-from keras_ae.spec import Spec
+from keras_ae.spec import Spec, checked_shape
 
 
 def denoising_spec(
@@ -16,15 +16,12 @@ def denoising_spec(
     the squared error of each sample, that is its PSNR (`Normal("sample")`).
 
     Args:
-        input_shape: (*sides, channels), the sides divisible by 2 to the number of widths.
+        input_shape: (*sides, channels), sides of any length, but not None.
         corruption: what the model is to undo, such as `OneOf((GaussianNoise(0.5), SaltAndPepper(0.3)))`, or None for
             training on pairs: `fit(noisy, clean)`.
         widths: channels at each scale, the finest first.
-
-    Raises:
-        SpecError: sides that cannot be halved so often.
     """
-    channels = input_shape[-1]
+    channels = checked_shape(input_shape)[-1]
     touch = Residual((Conv(8, activation="silu"), Conv(channels, activation="linear")))
     encoder = (_unet(channels, widths), Flatten())
     (pixels,) = shapes(encoder, input_shape)[-1]

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 import keras_ae
-from keras_ae import Conv, Dense, Flatten, Gaussian, Pool, Reshape, SpecError, Vector
+from keras_ae import Conv, Dense, Flatten, Gaussian, Reshape, SpecError, Vector
 
 SPEC = keras_ae.Spec((6, 6, 1), (Flatten(), Dense(4)), Gaussian(2))
 TAKEN = ["fit", "evaluate", "predict", "encode", "posterior", "reconstruct", "reconstruction_error", "score_samples"]
@@ -183,9 +183,11 @@ def test_a_code_of_no_size_is_refused(name, latent_dim):
 
 
 @pytest.mark.parametrize("name", [name for name in keras_ae.list_models() if name.startswith("conv_")])
-@pytest.mark.parametrize("input_shape", [(27, 27, 1), (4, 4, 1), (784,)])
+@pytest.mark.parametrize("input_shape", [(7, 7, 1), (4, 4, 1), (784,)])
 def test_sides_that_cannot_be_halved_are_refused_by_convolutional_models(name, input_shape):
-    with pytest.raises(SpecError, match=r"does not suit a convolutional model.*even and above 4\. Pad or resize"):
+    with pytest.raises(
+        SpecError, match=r"does not suit a convolutional model.*at least 8, or all even and above 4\. Pad or"
+    ):
         keras_ae.build(name, input_shape=input_shape)
 
 
@@ -193,8 +195,6 @@ def test_sides_that_cannot_be_halved_are_refused_by_convolutional_models(name, i
     ("rows", "message"),
     [
         ((Conv(4, stride=2), Flatten()), r"kernel - stride = 1 is padded differently.*Use kernel=4"),
-        ((Conv(4, kernel=5, stride=5), Flatten()), r"\(6, 6\) is not divisible by the stride \(5, 5\)"),
-        ((Pool(4), Flatten()), r"not divisible by the size"),
         ((Conv(4, kernel=1, stride=2), Flatten()), r"kernel 1 < stride 2 leaves gaps\. Use kernel=2"),
         ((Dense(4),), r"needs a flat input, got \(6, 6, 4\)\. End the encoder with Flatten"),
         ((Flatten(), Reshape((5, 7))), r"36 numbers do not fill 35 places"),

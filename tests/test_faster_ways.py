@@ -64,15 +64,16 @@ CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 
 
+@pytest.mark.parametrize("sides", [(6, 12, 8), (7, 11, 9)], ids=str)
 @pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"padding": "valid"}, {"activation": "tanh"}], ids=str)
 @pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1), (2, 2), (5, 3), (6, 2)], ids=str)
 @pytest.mark.parametrize("kind", [*CONVOLUTIONS, *TRANSPOSED], ids=lambda kind: kind.__name__)
-def test_layers_are_those_of_keras(kind, options, kernel, stride):
+def test_layers_are_those_of_keras(kind, options, kernel, stride, sides):
     rank = int(kind.__name__[4])
     faster = (transposed_convolution if kind in TRANSPOSED else convolution)(kind)
     if faster is kind:
         pytest.skip("This backend takes Keras' layer as it is.")
-    x = np.random.default_rng(0).normal(size=(2, *(6, 12, 8)[:rank], 5)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(2, *sides[:rank], 5)).astype("float32")
     options = {"padding": "same", **options}
     theirs, ours = (each(4, kernel, stride, **options) for each in (kind, faster))
     wanted = keras.ops.convert_to_numpy(theirs(x))

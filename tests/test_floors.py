@@ -39,6 +39,7 @@ FLOORS = {
     "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 2,  # Layers from the encoder's parameters to the code.
     "corruptions": 2,  # What corrupts arrays and inputs of models.
+    "pooling": 2,  # A layer: pooling of sides that the size does not divide.
     "likelihoods": 2,  # Layers p(x|z): nll, mean, sample.
     "imputation": 2,  # Missing values of tables, by a denoising model.
     "metrics": 2,  # Arrays in, numbers out.

@@ -49,6 +49,9 @@ PLACED = {
     "deconv 2d": (Deconv(2, kernel=3), (4, 5, 3)),
     "deconv 3d": (Deconv(2, kernel=2, stride=2), (2, 1, 2, 3)),
     "deconv of unequal axes": (Deconv(2, kernel=(3, 4), stride=(1, 2)), (4, 3, 2)),
+    "conv of odd sides": (Conv(3, kernel=4, stride=2), (7, 5, 2)),
+    "conv of a stride of 3": (Conv(3, kernel=5, stride=3), (7, 2)),
+    "deconv that is cut": (Deconv(2, kernel=4, stride=(2, 2), sides=(7, 6)), (4, 3, 3)),
     "dense": (Dense(5), (7,)),
     "dense on the last axis": (Dense(5), (4, 3)),
     "flatten": (Flatten(), (2, 3, 2)),
@@ -57,6 +60,9 @@ PLACED = {
     "pool 1d": (Pool(2), (8, 3)),
     "pool 2d": (Pool((2, 3), "average"), (4, 6, 2)),
     "pool 3d": (Pool(2), (4, 2, 2, 1)),
+    "pool of odd sides": (Pool(2), (7, 3, 2)),
+    "average pool of odd sides": (Pool((2, 3), "average"), (5, 4, 2)),
+    "upsample that is cut": (Upsample(3, sides=(4,)), (2, 2)),
     "upsample 1d": (Upsample(3), (2, 2)),
     "upsample 2d": (Upsample((2, 3)), (2, 2, 2)),
     "upsample 3d": (Upsample(2), (1, 2, 1, 2)),
@@ -68,6 +74,7 @@ PLACED = {
     "residual": (Residual((Conv(3), Norm(), Conv(3, activation="linear")), "relu"), (4, 4, 3)),
     "residual with a projection": (Residual((Dense(5),)), (7,)),
     "residual in a residual": (Residual((Dense(4), Residual((Dense(6), Dense(4))))), (4, 2)),
+    "residual that is cut": (Residual((Conv(4, kernel=4, stride=2), Deconv(3, kernel=4, stride=2))), (5, 7, 3)),
     "residual of unequal inner sides": (Residual((Conv(4, kernel=4, stride=2), Deconv(3, kernel=4, stride=2))), (4, 3)),
 }
 
@@ -254,8 +261,13 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
         (lambda: keras_ae.Laplace(-1.0), "Laplace: scale must be greater than 0"),
         (lambda: keras_ae.DiscretizedLogistic(1), "DiscretizedLogistic: levels must be at least 2"),
         (
-            lambda: Conv(8, stride=2, kernel=4).mirror((7, 8, 1), "relu"),
-            r"Conv\(8, kernel=4, stride=2\).*not divisible",
+            lambda: Deconv(8, kernel=4, stride=2, sides=(5, 8)).output_shape((4, 4, 1)),
+            r"Deconv\(8, kernel=4, stride=2, sides=\(5, 8\)\) cannot cut \(8, 8\), which it makes of \(4, 4\), to",
+        ),
+        (lambda: Upsample(2, (9,)).output_shape((4, 1)), r"cannot cut \(8,\), which it makes of \(4,\), to \(9,\)"),
+        (
+            lambda: Deconv(8, sides=7),
+            "Deconv: sides must be None or a tuple with a number for each spatial axis, got 7",
         ),
         (lambda: Conv(8, stride=2, kernel=3).mirror((8, 8, 1), "relu"), "kernel - stride = 1 .*kernel=4 .or 2."),
         (lambda: Conv(8, stride=3, kernel=1).mirror((9, 9, 1), "relu"), "kernel 1 < stride 3 leaves gaps"),
@@ -263,7 +275,6 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
         (lambda: Conv(8).output_shape((8,)), r"Conv\(8\) needs a shape \(steps, channels\)"),
         (lambda: Conv(8).output_shape((2, 2, 2, 2, 1)), r"Conv\(8\) needs a shape"),
         (lambda: Conv(8, kernel=(3, 3)).output_shape((8, 1)), r"Conv\(8, kernel=\(3, 3\)\) names 2 axes"),
-        (lambda: Pool(2).output_shape((7, 8, 1)), r"Pool\(2\).*not divisible by the size"),
         (lambda: Reshape((5, 2)).output_shape((4, 3)), r"Reshape\(\(5, 2\)\) cannot take \(4, 3\): 12 numbers"),
         (lambda: Norm("group", 4).output_shape((6,)), r"Norm\('group', groups=4\): 6 channels do not divide into 4"),
         (

@@ -17,7 +17,7 @@ from keras import ops
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Activation, Dense, Flatten, Neighbours, Norm, Reshape, Row, Scheduled, Shape
-from keras_ae.spec import Spec
+from keras_ae.spec import Spec, checked_shape
 
 WIDTHS = (512, 256, 128)
 _FAR = 1e30  # The squared distance of a sample to itself, so that it is no neighbour of its own.
@@ -87,6 +87,7 @@ def neighbour_ae(
         neighbours: how many of the nearest samples of a batch are a sample's neighbours.
         likelihood: p(x|z).
     """
+    input_shape = checked_shape(input_shape)
     code = Neighbours(latent_dim, count=neighbours)
     code = replace(code, strength=200 / latent_dim**2 if strength is None else strength)
     hidden = [_normalised(width) for width in WIDTHS]

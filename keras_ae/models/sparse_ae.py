@@ -10,7 +10,7 @@ from keras_ae.divergences import bernoulli_kl
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Flatten, Scheduled, Shape, Sparse
-from keras_ae.spec import Spec
+from keras_ae.spec import Spec, checked_shape
 
 
 @register_type("sparse_ae")
@@ -67,7 +67,7 @@ def sparse_ae(
         rho: wanted mean activation under "kl".
         likelihood: p(x|z).
     """
-    flatten = (Flatten(),) if len(input_shape) > 1 else ()
+    flatten = (Flatten(),) if len(checked_shape(input_shape)) > 1 else ()
     return Spec(input_shape, flatten, _sparse(latent_dim, penalty, strength, rho), likelihood)
 
 

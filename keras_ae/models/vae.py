@@ -8,7 +8,7 @@ from keras_ae.autoencoder import Autoencoder
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Gaussian, Scheduled, Shape
-from keras_ae.spec import Spec
+from keras_ae.spec import Spec, checked_shape
 
 
 @register_type("vae")
@@ -32,7 +32,7 @@ class VAE(Autoencoder):
 
 def _image_likelihood(input_shape: Shape, likelihood: str | None) -> str:
     """Return the likelihood asked for, else Bernoulli for one channel and a Gaussian of learned variance for colour."""
-    return likelihood or ("bernoulli" if input_shape[-1] == 1 else "gaussian_global")
+    return likelihood or ("bernoulli" if checked_shape(input_shape)[-1] == 1 else "gaussian_global")
 
 
 @register("vae")

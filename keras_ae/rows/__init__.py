@@ -43,7 +43,6 @@ from keras_ae.rows.layers import (
     Residual,
     Upsample,
     mirrored,
-    per_axis,
     shapes,
 )
 from keras_ae.rows.likelihoods import (
@@ -55,3 +54,4 @@ from keras_ae.rows.likelihoods import (
     Likelihood,
     Normal,
 )
+from keras_ae.rows.sides import per_axis

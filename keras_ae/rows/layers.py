@@ -8,64 +8,18 @@ from dataclasses import dataclass
 from math import prod
 
 from keras_ae.rows.base import Row, Shape, SpecError, checked_count
-
-Axes = int | tuple[int, ...]
-
-
-def per_axis(value: Axes, shape: Shape) -> Shape:
-    """Return one number for each spatial axis of `shape`: `2` for `(28, 28, 1)` is `(2, 2)`."""
-    rank = len(shape) - 1
-    return value if isinstance(value, tuple) else (value,) * rank
-
-
-def _checked_axes(row: str, field: str, value):
-    """Return a count, or a tuple with a count for each spatial axis (JSON brings lists)."""
-    if isinstance(value, tuple | list):
-        return tuple(checked_count(row, field, item) for item in value)
-    return checked_count(row, field, value)
-
-
-def _set(row: Row, **values) -> None:
-    """Write normalised values into a frozen row while it is being constructed."""
-    for name, value in values.items():
-        object.__setattr__(row, name, value)
-
-
-def _spatial(row: Row, shape: Shape, *axes: Axes) -> Shape:
-    """Return the spatial part of `shape`, or say why `row` cannot stand there."""
-    if not 2 <= len(shape) <= 4:
-        raise SpecError(
-            f"{row} needs a shape (steps, channels), (height, width, channels) or (depth, height, width, channels), "
-            f"got {shape}. Put Reshape(...) before it, or use Dense."
-        )
-    for value in axes:
-        if isinstance(value, tuple) and len(value) != len(shape) - 1:
-            raise SpecError(f"{row} names {len(value)} axes, but the shape {shape} has {len(shape) - 1} spatial axes.")
-    return shape[:-1]
-
-
-def _checked_division(row: Row, shape: Shape, divisor: Axes, what: str) -> None:
-    divisors = per_axis(divisor, shape)
-    if any(side % step for side, step in zip(shape[:-1], divisors, strict=True)):
-        raise SpecError(
-            f"{row} cannot be mirrored at shape {shape}: {shape[:-1]} is not divisible by the {what} {divisors}. "
-            f"Resize or pad the input to a multiple, change the {what}, or write the decoder yourself (decoder=...)."
-        )
-
-
-def _checked_transpose(row: Row, kernel: Axes, stride: Axes, shape: Shape) -> None:
-    for width, step in zip(per_axis(kernel, shape), per_axis(stride, shape), strict=True):
-        if width < step:
-            raise SpecError(
-                f"{row}: a transposed convolution with kernel {width} < stride {step} leaves gaps. "
-                f"Use kernel={step} or larger."
-            )
-        # Keras' backends pad an odd difference on different sides, so that weights would not travel between them.
-        if (width - step) % 2:
-            raise SpecError(
-                f"{row}: a transposed convolution with kernel - stride = {width - step} is padded differently by "
-                f"TensorFlow, JAX and PyTorch. Use kernel={width + 1} (or {width - 1}) with stride={step}."
-            )
+from keras_ae.rows.sides import (
+    Axes,
+    check_transpose,
+    checked_axes,
+    checked_sides,
+    cut_to,
+    grown,
+    per_axis,
+    set_fields,
+    shrunk,
+    spatial,
+)
 
 
 @dataclass(frozen=True)
@@ -79,11 +33,11 @@ class Convolution(Row, abstract=True):
 
     def __post_init__(self):
         name = type(self).__name__
-        _set(
+        set_fields(
             self,
             filters=checked_count(name, "filters", self.filters),
-            kernel=_checked_axes(name, "kernel", self.kernel),
-            stride=_checked_axes(name, "stride", self.stride),
+            kernel=checked_axes(name, "kernel", self.kernel),
+            stride=checked_axes(name, "stride", self.stride),
         )
 
     def parameters(self, shape: Shape) -> int:
@@ -98,39 +52,47 @@ class Conv(Convolution):
     Args:
         filters: number of output channels.
         kernel: width of the kernel, one number or one for each axis. To be mirrored, `kernel - stride` must be even.
-        stride: step, one number or one for each axis. To be mirrored, it must divide the sides.
+        stride: step, one number or one for each axis. Sides that it does not divide are padded at their ends.
         activation: a Keras activation by name.
     """
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the sides divided by the stride, rounded up, and `filters`."""
-        sides = _spatial(self, shape, self.kernel, self.stride)
-        return (*(-(-side // s) for side, s in zip(sides, per_axis(self.stride, shape), strict=True)), self.filters)
+        sides = spatial(self, shape, self.kernel, self.stride)
+        return (*shrunk(sides, per_axis(self.stride, shape)), self.filters)
 
     def mirror(self, shape: Shape, activation: str) -> "Deconv":
         """Return the transposed convolution that leads back to `shape`."""
-        _spatial(self, shape, self.kernel, self.stride)
-        _checked_division(self, shape, self.stride, "stride")
-        _checked_transpose(self, self.kernel, self.stride, shape)
-        return Deconv(shape[-1], self.kernel, self.stride, activation)
+        sides = spatial(self, shape, self.kernel, self.stride)
+        check_transpose(self, self.kernel, self.stride, shape)
+        sides = cut_to(sides, per_axis(self.stride, shape))
+        return Deconv(shape[-1], self.kernel, self.stride, activation, sides)
 
 
 @dataclass(frozen=True)
 class Deconv(Convolution):
-    """Transposed convolution with "same" padding: `(*sides, channels) -> (*sides * stride, filters)`.
+    """Transposed convolution with "same" padding: `(*sides, channels) -> (*sides * stride, filters)`, or to `sides`.
 
     Args:
         filters: number of output channels.
         kernel: width of the kernel, one number or one for each axis, at least the stride; `kernel - stride` even.
         stride: factor by which the sides grow, one number or one for each axis.
         activation: a Keras activation by name.
+        sides: what the sides are cut to, each short of the whole by less than the stride; None keeps the whole. The
+            mirror of a `Conv` has them where its stride does not divide the sides.
     """
 
+    sides: Shape | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        set_fields(self, sides=checked_sides("Deconv", self.sides))
+
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the sides times the stride, and `filters`."""
-        sides = _spatial(self, shape, self.kernel, self.stride)
-        _checked_transpose(self, self.kernel, self.stride, shape)
-        return (*(side * step for side, step in zip(sides, per_axis(self.stride, shape), strict=True)), self.filters)
+        """Return the sides times the stride, or what they are cut to, and `filters`."""
+        spatial(self, shape, self.kernel, self.stride)
+        check_transpose(self, self.kernel, self.stride, shape)
+        return (*grown(self, shape, self.stride, self.sides), self.filters)
 
     def mirror(self, shape: Shape, activation: str) -> Conv:
         """Return the convolution that leads back to `shape`."""
@@ -193,7 +155,7 @@ class Reshape(_Weightless, Row):
     shape: Shape
 
     def __post_init__(self):
-        _set(self, shape=tuple(checked_count("Reshape", "shape", side) for side in self.shape))
+        set_fields(self, shape=tuple(checked_count("Reshape", "shape", side) for side in self.shape))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the new shape, which must hold as many numbers as `shape`."""
@@ -208,40 +170,47 @@ class Reshape(_Weightless, Row):
 
 @dataclass(frozen=True)
 class Pool(_Weightless, Row):
-    """Pooling ("max" or "average") over blocks: `(*sides, channels) -> (*sides / size, channels)`."""
+    """Pooling ("max" or "average") over blocks: `(*sides, channels) -> (*ceil(sides / size), channels)`.
+
+    Where the size does not divide a side, the last block is smaller: only real values count.
+    """
 
     size: Axes = 2
     kind: str = "max"
 
     def __post_init__(self):
-        _set(self, size=_checked_axes("Pool", "size", self.size))
+        set_fields(self, size=checked_axes("Pool", "size", self.size))
         if self.kind not in ("max", "average"):
             raise SpecError(f'Pool: kind must be "max" or "average", got {self.kind!r}.')
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the sides divided by `size`, which must divide them."""
-        sides = _spatial(self, shape, self.size)
-        _checked_division(self, shape, self.size, "size")
-        return (*(side // size for side, size in zip(sides, per_axis(self.size, shape), strict=True)), shape[-1])
+        """Return the sides divided by `size`, rounded up."""
+        return (*shrunk(spatial(self, shape, self.size), per_axis(self.size, shape)), shape[-1])
 
     def mirror(self, shape: Shape, activation: str) -> "Upsample":
-        """Return the up-sampling by the same size."""
-        return Upsample(self.size)
+        """Return the up-sampling by the same size, cut to the sides of `shape`."""
+        return Upsample(self.size, cut_to(shape[:-1], per_axis(self.size, shape)))
 
 
 @dataclass(frozen=True)
 class Upsample(_Weightless, Row):
-    """Repeat every value `size` times along each spatial axis: `(*sides, channels) -> (*sides * size, channels)`."""
+    """Repeat every value `size` times along each spatial axis: `(*sides, channels) -> (*sides * size, channels)`.
+
+    Args:
+        size: repeats, one number or one for each axis.
+        sides: what the sides are cut to at their ends, each short of the whole by less than `size`; None keeps it.
+    """
 
     size: Axes = 2
+    sides: Shape | None = None
 
     def __post_init__(self):
-        _set(self, size=_checked_axes("Upsample", "size", self.size))
+        set_fields(self, size=checked_axes("Upsample", "size", self.size), sides=checked_sides("Upsample", self.sides))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the sides times `size`."""
-        sides = _spatial(self, shape, self.size)
-        return (*(side * size for side, size in zip(sides, per_axis(self.size, shape), strict=True)), shape[-1])
+        """Return the sides times `size`, or what they are cut to."""
+        spatial(self, shape, self.size)
+        return (*grown(self, shape, self.size, self.sides), shape[-1])
 
     def mirror(self, shape: Shape, activation: str) -> Pool:
         """Return average pooling by the same size."""
@@ -311,7 +280,8 @@ class Residual(Row):
     """`activation(x + rows(x))` (He et al. 2016); where the channels differ, x passes through a 1x1 projection.
 
     Args:
-        rows: the branch. It must keep the sides: put a strided `Conv` or a `Pool` between residual rows.
+        rows: the branch. It must keep the sides: put a strided `Conv` or a `Pool` between residual rows. A branch that
+            keeps sides which its strides divide, and so ends a little beyond others, is cut to the sides of x.
         activation: applied to the sum.
     """
 
@@ -319,19 +289,29 @@ class Residual(Row):
     activation: str = "linear"
 
     def __post_init__(self):
-        _set(self, rows=tuple(self.rows))
+        set_fields(self, rows=tuple(self.rows))
         if not self.rows:
             raise SpecError("Residual: rows is empty. Give it at least one row, e.g. Residual((Conv(32),)).")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape after the branch, whose sides must equal those of `shape`."""
+        """Return the sides of `shape` and the channels after the branch."""
         after = shapes(self.rows, shape)[-1]
-        if after[:-1] != shape[:-1]:
+        if after[:-1] != shape[:-1] and not self._is_cut(shape, after):
             raise SpecError(
                 f"Residual: the branch turns {shape} into {after}, so that x cannot be added. "
                 "Keep the sides inside; put a strided Conv or a Pool between residual rows."
             )
-        return after
+        return (*shape[:-1], after[-1])
+
+    def _is_cut(self, shape: Shape, after: Shape) -> bool:
+        """Whether the branch goes beyond the sides because strides round up, and for no other reason."""
+        if len(after) != len(shape) or any(side < own for side, own in zip(after[:-1], shape[:-1], strict=True)):
+            return False
+        divisible = tuple(side * prod(_steps(self.rows)) for side in shape[:-1])
+        try:
+            return shapes(self.rows, (*divisible, shape[-1]))[-1][:-1] == divisible
+        except SpecError:
+            return False  # Rows that name sides fit one size alone.
 
     def mirror(self, shape: Shape, activation: str) -> "Residual":
         """Return the residual row whose branch is mirrored."""
@@ -343,6 +323,15 @@ class Residual(Row):
         projection = 0 if after[-1] == shape[-1] else (shape[-1] + 1) * after[-1]
         branch = zip(self.rows, shapes(self.rows, shape), strict=False)
         return projection + sum(row.parameters(before) for row, before in branch)
+
+
+def _steps(rows: tuple[Row, ...]) -> tuple[int, ...]:
+    """Return all strides and sizes of `rows`, by whose product every side that is a multiple of it can be divided."""
+    steps = []
+    for row in rows:
+        step = getattr(row, "stride", getattr(row, "size", 1))
+        steps += [*(step if isinstance(step, tuple) else (step,)), *_steps(getattr(row, "rows", ()))]
+    return tuple(steps)
 
 
 def shapes(rows: tuple[Row, ...], shape: Shape) -> list[Shape]:

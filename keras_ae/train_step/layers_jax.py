@@ -14,26 +14,26 @@ from keras import ops
 from keras_ae.train_step.blocks import in_blocks, interleaved, named_as, suits
 
 
-def _suits(layer, sides: tuple[int, ...]) -> bool:
-    """Whether blocks of the stride's size tile kernel and input."""
-    whole = all(side % stride == 0 for side, stride in zip(sides, layer.strides, strict=True))
-    return jax.default_backend() == "cpu" and whole and suits(layer)
+def _suits(layer) -> bool:
+    """Whether blocks of the stride's size tile the kernel."""
+    return jax.default_backend() == "cpu" and suits(layer)
 
 
 class _Products:
     """A convolution as one product of the input's blocks with the kernel's."""
 
     def convolution_op(self, inputs, kernel):
-        """(batch, *sides, channels) -> (batch, *(side / stride), filters)."""
+        """(batch, *sides, channels) -> (batch, *ceil(sides / stride), filters)."""
         sides, channels = inputs.shape[1:-1], inputs.shape[-1]
-        if not _suits(self, sides):
+        if not _suits(self):
             return super().convolution_op(inputs, kernel)
         strides, rank = self.strides, len(sides)
         blocks = in_blocks(ops.convert_to_tensor(kernel), strides)
         counts = blocks.shape[:rank]
-        outs = tuple(side // stride for side, stride in zip(sides, strides, strict=True))
-        pads = [(size - stride) // 2 for size, stride in zip(self.kernel_size, strides, strict=True)]
-        x = jnp.pad(inputs, [(0, 0), *((pad, pad) for pad in pads), (0, 0)])
+        outs = tuple(-(-side // stride) for side, stride in zip(sides, strides, strict=True))
+        lacks = [-side % stride for side, stride in zip(sides, strides, strict=True)]
+        pads = [size - stride + lack for size, stride, lack in zip(self.kernel_size, strides, lacks, strict=True)]
+        x = jnp.pad(inputs, [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)])
         lengths = [out + count - 1 for out, count in zip(outs, counts, strict=True)]
         x = x.reshape(-1, *(part for pair in zip(lengths, strides, strict=True) for part in pair), channels)
         x = x.transpose(0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
@@ -49,7 +49,7 @@ class _TransposedProducts:
     def call(self, inputs):
         """(batch, *sides, channels) -> (batch, *(stride * side), filters)."""
         sides, channels = inputs.shape[1:-1], inputs.shape[-1]
-        if not _suits(self, (0,) * len(sides)):
+        if not _suits(self):
             return super().call(inputs)
         strides, rank = self.strides, len(sides)
         blocks = in_blocks(ops.convert_to_tensor(self.kernel), strides)

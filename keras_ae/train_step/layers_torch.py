@@ -16,13 +16,18 @@ _LAYOUTS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channel
 
 
 class _InPlace:
-    """The same layer where what it pads is even; else Keras' own. `function` is PyTorch's by the number of sides."""
+    """The same layer where PyTorch pads as Keras; else Keras' own. `function` is PyTorch's by the number of sides."""
 
     def call(self, inputs):
         """(batch, *sides, channels) -> (batch, *(new sides), filters)."""
         pads = self.pads(inputs.shape[1:-1])
-        if any(pad < 0 or pad % 2 for pad in pads) or self.groups != 1 or set(self.dilation_rate) != {1}:
+        if any(pad < 0 for pad in pads) or self.groups != 1 or set(self.dilation_rate) != {1}:
             return super().call(inputs)
+        if any(pad % 2 for pad in pads):
+            if not self.pads_more:
+                return super().call(inputs)
+            # PyTorch pads both ends alike: an odd zero goes to the end beforehand.
+            inputs = functional.pad(inputs, (0, 0, *(by for pad in reversed(pads) for by in (0, pad % 2))))
         kernel = _as_filters(ops.convert_to_tensor(self.kernel))
         bias = None if self.bias is None else ops.convert_to_tensor(self.bias)
         pads = [pad // 2 for pad in pads]
@@ -31,6 +36,7 @@ class _InPlace:
 
 class _Convolution(_InPlace):
     function = _CONVOLUTIONS
+    pads_more = True
 
     def pads(self, lengths) -> list[int]:
         """Return how many zeros there are along each side, on both ends together."""
@@ -42,6 +48,7 @@ class _Convolution(_InPlace):
 
 class _TransposedConvolution(_InPlace):
     function = _TRANSPOSED
+    pads_more = False  # What is cut unevenly is left to Keras.
     groups = 1  # Keras' layer has none.
 
     def call(self, inputs):
