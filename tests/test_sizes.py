@@ -113,7 +113,7 @@ def test_the_mirror_of_a_convolution_is_its_adjoint(sides, kernel, stride):
     spec = Spec(shape, (row, Flatten()), Vector(2), "gaussian", (Dense(size), Reshape(after), back))
     model = keras_ae.build(spec, seed=0)
     conv = next(layer for layer in model.encoder.layers if layer.name.startswith("conv"))
-    deconv, *cut = model.decoder.layers[3:]
+    deconv, *cut = model.decoder_logits.layers[3:]
     deconv.kernel.assign(conv.kernel)
     x, y = samples(shape), samples(after)
     led_back = deconv(y)
