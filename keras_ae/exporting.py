@@ -60,10 +60,8 @@ class Exporting:
     def _export_here(self, temporary: Path, format: str, part: str | None, options: dict) -> None:
         model, inputs = self._twin().named_part(part), self._example(part)
         expected = {name: keras.ops.convert_to_numpy(value) for name, value in model(inputs).items()}
-        exported.prepare(format)
         try:
-            model.export(str(temporary), format=format, verbose=False, **options)
-            exported.name_outputs(format, temporary, sorted(expected))
+            exported.write(model, format, temporary, sorted(expected), **options)
             _check(format, temporary, inputs, expected)
         except ImportError:
             raise

@@ -673,3 +673,13 @@ def test_files_that_cannot_be_read(tmp_path, grey):
     (tmp_path / "table.csv").write_text("1,2")
     with pytest.raises(ValueError, match=r"table\.csv is neither \.npz nor \.npy"):
         load(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("suffix", ["tif", "gif"])
+def test_a_stack_of_pages_is_no_image(suffix, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    pages = [image.fromarray(np.full((8, 8), 40 * page, "uint8")) for page in range(3)]
+    for number in range(12):
+        pages[0].save(tmp_path / f"{number}.{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match=r"0\.\w+ has 3 pages or frames, and a sample is one image\. Save each as a file"):
+        load(tmp_path)

@@ -161,7 +161,7 @@ def common_format(paths: list[Path], image_size: tuple[int, int] | None) -> tupl
     """Read the headers of all files: ("L" or "RGB", the size of the samples). Grey is "L" only where all are grey.
 
     Raises:
-        ValueError: sizes differ and `image_size` is None, or a file is no 8-bit image.
+        ValueError: sizes differ and `image_size` is None, or a file is no 8-bit image, or has several pages or frames.
     """
     from PIL import Image
 
@@ -170,9 +170,15 @@ def common_format(paths: list[Path], image_size: tuple[int, int] | None) -> tupl
         try:
             with Image.open(path) as image:
                 mode, (width, height) = image.mode, image.size
+                pages = getattr(image, "n_frames", 1)
                 sideways = image.getexif().get(EXIF_ORIENTATION) in EXIF_SIDEWAYS
         except (OSError, SyntaxError, ValueError) as error:
             raise ValueError(f"Cannot read the image {path}: {error}. Remove or replace it.") from error
+        if pages > 1:
+            raise ValueError(
+                f"{path} has {pages} pages or frames, and a sample is one image. Save each as a file of its own, or "
+                "pass the stack as an array (pages, height, width, channels)."
+            )
         if mode not in GREY_MODES + COLOUR_MODES:
             raise ValueError(f"{path} has Pillow mode {mode!r}. Convert it to 8 bits, or pass its values as an array.")
         grey = grey and mode in GREY_MODES

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import numpy as np
 
 RUNTIMES = {
@@ -18,33 +19,39 @@ def has_runtime(kind: str) -> bool:
     return find_spec(RUNTIMES[kind]) is not None or kind == "litert"
 
 
-def prepare(kind: str) -> None:
-    """Called before a file of that format is written."""
-    if kind == "onnx":
-        from keras_ae.train_step import onnx_operators  # noqa: F401 (it registers them)
+def write(model: keras.Model, kind: str, path: Path, names: list[str], **options) -> None:
+    """Write a model whose outputs are a dict, with their names, in alphabetic order.
 
-
-def name_outputs(kind: str, path: Path, names: list[str]) -> None:
-    """Write the names of outputs, in the order of the file, into a file whose writer leaves them out."""
-    if kind == "onnx":
-        import onnx
-
-        model = onnx.load(path)
-        new = dict(zip((output.name for output in model.graph.output), names, strict=True))
-        for node in model.graph.node:
-            node.input[:] = [new.get(name, name) for name in node.input]
-            node.output[:] = [new.get(name, name) for name in node.output]
-        for output in model.graph.output:
-            output.name = new[output.name]
-        onnx.checker.check_model(model)
-        onnx.save(model, path)
-    elif kind == "openvino":
+    OpenVINO's own way from TensorFlow does not take every model; the one by ONNX does.
+    """
+    if kind == "openvino":
         import openvino
 
-        model = openvino.Core().read_model(path)
-        for output, name in zip(model.outputs, names, strict=True):
-            output.get_tensor().set_names({name})
-        openvino.save_model(model, path, compress_to_fp16=False)
+        through = path.with_suffix(".onnx")
+        write(model, "onnx", through, names)
+        openvino.save_model(openvino.convert_model(through), path, compress_to_fp16=False)
+        through.unlink()
+        return
+    if kind == "onnx":
+        from keras_ae.train_step import onnx_operators  # noqa: F401 (it registers them)
+    model.export(str(path), format=kind, verbose=False, **options)
+    if kind == "onnx":
+        _name_outputs(path, names)
+
+
+def _name_outputs(path: Path, names: list[str]) -> None:
+    """Give an ONNX file's outputs names, in their order: its writer numbers them."""
+    import onnx
+
+    model = onnx.load(path)
+    new = dict(zip((output.name for output in model.graph.output), names, strict=True))
+    for node in model.graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for output in model.graph.output:
+        output.name = new[output.name]
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def run(kind: str, path: Path, inputs: np.ndarray) -> dict[str, np.ndarray]:
