@@ -1,9 +1,9 @@
-"""What comes of an export, by format, model and backend: the largest difference at batches 1, 7 and 64, or the sentence.
+"""What comes of an export, by format, model and backend: the largest difference at three batches, or the sentence.
 
     python benchmarks/exports.py [--backends tensorflow jax torch]
 
-Five models, each with the activations "gelu" and "silu", are exported in every format of `Autoencoder.export`; the files
-are run by their own runtimes (TensorFlow, ONNX Runtime, LiteRT, OpenVINO) and compared with `reconstruct`.
+Five models, each with the activations "gelu" and "silu", are exported in every format of `Autoencoder.export`; the
+files are run by their own runtimes (TensorFlow, ONNX Runtime, LiteRT, OpenVINO) and compared with `reconstruct`.
 Writes `docs/exports.md`.
 """
 
@@ -88,8 +88,8 @@ def report(results: list[dict]) -> str:
         "# Exports",
         "",
         "`model.export(path, format, part=...)` writes a file that runs without Keras, runs it by its own runtime on "
-        "batches of 1, 7 and 64, and gives it its name when its outputs equal the model's. On JAX and PyTorch TensorFlow "
-        "writes it, in a process of its own.",
+        "batches of 1, 7 and 64, and gives it its name when its outputs equal the model's. On JAX and PyTorch "
+        "TensorFlow writes it, in a process of its own.",
         "",
         'With `part="encoder"` the outputs are `z_mean` and `z_log_var`, or `z`; with `part="decoder"` and without a '
         "part `x_hat`. LiteRT files have their outputs in alphabetic order.",

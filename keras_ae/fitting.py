@@ -76,7 +76,7 @@ class Fitting:
         guard = FiniteGuard(beside=self.returns_early)
         validation_data = held and (held.x if is_stream(held.x) else held.arrays)
         options |= {"callbacks": [*callbacks, guard], "validation_data": validation_data}
-        options |= {"seed": self.seed, "steps_done": int(self.optimizer.iterations)}
+        options |= {"seed": self.seed, "steps_done": self._steps_done()}
         batch_size = batch_size or _default_batch(x)
         watches = [each.watch for each in (data, held) if each is not None and each.watch is not None]
         try:
@@ -91,12 +91,15 @@ class Fitting:
             guard.restore()
             raise behind from None
 
+    def _steps_done(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
+
     def _shuffle_seed(self, x, options: dict) -> list | None:
         """Return what fixes the order of a `PyDataset`, None where it keeps its own or is to keep it."""
         # One that has an order of its own would be shuffled once more.
         if not isinstance(x, keras.utils.PyDataset) or not options.get("shuffle", not hasattr(x, "shuffle")):
             return None
-        return [np.random.randint(2**31) if self.seed is None else self.seed, int(self.optimizer.iterations)]
+        return [np.random.randint(2**31) if self.seed is None else self.seed, self._steps_done()]
 
     def _held(self, validation_data, epochs: int, options: dict) -> Given:
         parts = (validation_data,)

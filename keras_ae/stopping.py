@@ -21,7 +21,7 @@ def moving_weights(model, callbacks: Iterable[keras.callbacks.Callback] = ()) ->
         model: an `Autoencoder`.
         callbacks: those of `fit`; one that has `changes_objective` moves the weight `name`.
     """
-    step = int(model.optimizer.iterations) if model.compiled else 0
+    step = int(keras.ops.convert_to_numpy(model.optimizer.iterations)) if model.compiled else 0
     by_step = [name for name in model.full_weights if moves(getattr(model.spec.latent, name), step)]
     return by_step + [callback.name for callback in callbacks if getattr(callback, "changes_objective", False)]
 

@@ -55,6 +55,8 @@ def test_a_series_has_its_scores_below_it():
     assert (upper.get_ylabel(), lower.get_ylabel(), lower.get_xlabel()) == ("value", "score", "time")
     dates = np.datetime64("2024-01-01") + np.arange(50)
     series_scores(values[:, 0], scores, times=dates)
+    scores[20:23] = np.nan  # Times without a window break the line.
+    np.testing.assert_array_equal(series_scores(values, scores).axes[1].lines[0].get_ydata(), scores)
 
 
 def test_what_cannot_be_drawn_is_refused():
@@ -72,5 +74,8 @@ def test_what_cannot_be_drawn_is_refused():
             contribution_bars(wrong)
     with pytest.raises(ValueError, match=r"must have one length, not \[5, 4, 5, 5\]"):
         series_scores(np.zeros(5), np.zeros(4))
-    with pytest.raises(ValueError, match="must be finite"):
-        series_scores(np.zeros(5), np.full(5, np.inf))
+    for wrong in (np.array([0, 1, np.inf, 2, 3]), np.full(5, np.nan)):
+        with pytest.raises(ValueError, match="must be finite"):
+            series_scores(np.zeros(5), wrong)
+        with pytest.raises(ValueError, match="must be finite"):
+            series_scores(wrong, np.zeros(5))

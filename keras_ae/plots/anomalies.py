@@ -89,14 +89,14 @@ def series_scores(
 
     Args:
         values: (times,) or (times, channels).
-        scores: higher is more anomalous, (times,).
+        scores: higher is more anomalous, (times,). NaN, the score of a time without a window, breaks the line.
         times: numbers or dates along the axis; by default 0, 1, 2...
         labels: where it is True the background is shaded, (times,): known anomalies.
         threshold: drawn as a line among the scores.
         title: a heading.
 
     Raises:
-        ValueError: lengths that differ, NaN or infinite values.
+        ValueError: lengths that differ, NaN or infinite values, infinite scores, no score but NaN.
     """
     values, scores = np.asarray(values), np.asarray(scores)
     times = np.arange(len(values)) if times is None else np.asarray(times)
@@ -104,8 +104,8 @@ def series_scores(
     lengths = [len(part) for part in (values, scores, times, labels)]
     if values.ndim not in (1, 2) or not lengths[0] or len(set(lengths)) > 1 or scores.ndim != 1:
         raise ValueError(f"values, scores, times and labels must have one length, not {lengths}.")
-    if not (np.isfinite(values).all() and np.isfinite(scores).all()):
-        raise ValueError("values and scores must be finite; they hold NaN or infinite values.")
+    if not np.isfinite(values).all() or np.isinf(scores).any() or np.isnan(scores).all():
+        raise ValueError("values and scores must be finite; only a time without a window may have the score NaN.")
     picture = Picture(figsize=(9, 3.8), dpi=DPI, layout="constrained")
     upper, lower = picture.subplots(2, sharex=True)
     upper.plot(times, values, linewidth=0.8)
