@@ -55,6 +55,11 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, keras.Mod
     def __init__(
         self, spec: Spec, *, seed: int | None = None, name: str | None = None, dtype=None, trainable=True, draw=True
     ):
+        if keras.config.floatx() != "float32":
+            raise ValueError(
+                f"Keras' floatx is {keras.config.floatx()!r}, in which likelihoods are not computed. Set it back, "
+                'keras.config.set_floatx("float32"), and give hidden layers another type by dtype="mixed_float16", say.'
+            )
         policy = keras.dtype_policies.get(dtype)
         parts = build_parts(spec, seed=seed, dtype=policy, draw=draw)
         x = keras.Input(spec.input_shape, name="x")

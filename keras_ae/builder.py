@@ -183,16 +183,27 @@ def _(row, x, make):
     kind = _BY_RANK[type(row)][len(x.shape) - 3]
     options = {"strides": row.stride, "padding": "same", "activation": activation(row.activation), **_LAST}
     h = make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
-    # Where a stride does not divide a side, Conv pads both its ends alike: its mirror is cut at both.
-    return _cut(h, row.output_shape(tuple(x.shape[1:])), make, both_ends=True)
+    shape = row.output_shape(tuple(x.shape[1:]))
+    return h if isinstance(row, Conv) else _cut(h, shape, make, _starts(row, h.shape, shape))
 
 
-def _cut(x, shape: tuple[int, ...], make: Maker, *, both_ends: bool = False):
-    """Cut the sides to those of `shape`: at their ends, or where `both_ends` is set half at either end."""
+def _starts(row: Deconv, whole: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
+    """Return how much of each side is cut at its start, so that a mirror is the adjoint of its convolution.
+
+    Keras pads a convolution by all that its windows lack, half of it, rounded down, at the start; a transposed one is
+    cut there by half of kernel less stride.
+    """
+    excess = [side - wanted for side, wanted in zip(whole[1:-1], shape[:-1], strict=True)]
+    steps = zip(per_axis(row.kernel, shape), per_axis(row.stride, shape), excess, strict=True)
+    return [min(by, (kernel - stride + by) // 2 - (kernel - stride) // 2) for kernel, stride, by in steps]
+
+
+def _cut(x, shape: tuple[int, ...], make: Maker, starts: list[int] | None = None):
+    """Cut the sides to those of `shape`: at their ends, but for what `starts` says of their beginnings."""
     excess = [whole - side for whole, side in zip(x.shape[1:-1], shape[:-1], strict=True)]
     if not any(excess):
         return x
-    cuts = [(by // 2, by - by // 2) if both_ends else (0, by) for by in excess]
+    cuts = [(start, by - start) for start, by in zip(starts or [0] * len(excess), excess, strict=True)]
     options = {} if len(cuts) == 1 else _LAST
     return make.layer(_BY_RANK["cut"][len(cuts) - 1], cuts[0] if len(cuts) == 1 else cuts, name="cut", **options)(x)
 

@@ -51,7 +51,7 @@ class Conv(Convolution):
 
     Args:
         filters: number of output channels.
-        kernel: width of the kernel, one number or one for each axis. To be mirrored, `kernel - stride` must be even.
+        kernel: width of the kernel, one number or one for each axis. To be mirrored, it must be at least the stride.
         stride: step, one number or one for each axis. Sides that it does not divide are padded at their ends.
         activation: a Keras activation by name.
     """
@@ -75,7 +75,7 @@ class Deconv(Convolution):
 
     Args:
         filters: number of output channels.
-        kernel: width of the kernel, one number or one for each axis, at least the stride; `kernel - stride` even.
+        kernel: width of the kernel, one number or one for each axis, at least the stride.
         stride: factor by which the sides grow, one number or one for each axis.
         activation: a Keras activation by name.
         sides: what the sides are cut to, each short of the whole by less than the stride; None keeps the whole. The

@@ -48,18 +48,12 @@ def spatial(row: Row, shape: Shape, *axes: Axes) -> Shape:
 
 
 def check_transpose(row: Row, kernel: Axes, stride: Axes, shape: Shape) -> None:
-    """Raise a `SpecError` where a transposed convolution leaves gaps, or differs from backend to backend."""
+    """Raise a `SpecError` where a transposed convolution leaves gaps."""
     for width, step in zip(per_axis(kernel, shape), per_axis(stride, shape), strict=True):
         if width < step:
             raise SpecError(
                 f"{row}: a transposed convolution with kernel {width} < stride {step} leaves gaps. "
                 f"Use kernel={step} or larger."
-            )
-        # Keras' backends pad an odd difference on different sides, so that weights would not travel between them.
-        if (width - step) % 2:
-            raise SpecError(
-                f"{row}: a transposed convolution with kernel - stride = {width - step} is padded differently by "
-                f"TensorFlow, JAX and PyTorch. Use kernel={width + 1} (or {width - 1}) with stride={step}."
             )
 
 
