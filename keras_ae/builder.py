@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, singledispatch
 from itertools import count
@@ -37,6 +38,7 @@ from keras_ae.rows import (
     shapes,
 )
 from keras_ae.spec import Spec, last_weighted
+from keras_ae.tied import Ties
 from keras_ae.train_step import activation, convolution, transposed_convolution
 from keras_ae.train_step.blocks import named_as
 
@@ -73,6 +75,7 @@ class Maker:
         dtype: Keras dtype policy of the layers.
         draw: False leaves kernels blank.
         hidden: of the decoder's last row, the maker of layers before its last weights; None elsewhere.
+        tie: from a kind of layer to what makes it, with a kernel that the other part shares; None shares none.
     """
 
     seeds: np.random.Generator
@@ -80,19 +83,21 @@ class Maker:
     dtype: object
     draw: bool = True
     hidden: "Maker | None" = None
+    tie: Callable[[type], Callable] | None = None
 
     def seed(self) -> int:
         """Return the next seed."""
         return int(self.seeds.integers(2**31))
 
-    def layer(self, kind: type, *args, name: str, **kwargs):
+    def layer(self, kind: Callable, *args, name: str, **kwargs):
         """Return a layer without weights to draw."""
         return kind(*args, name=f"{name}_{next(self.numbers)}", dtype=self.dtype, **kwargs)
 
     def weighted(self, kind: type, *args, name: str, **kwargs):
         """Return a layer whose kernel is drawn by Glorot & Bengio 2010 from the next seed, or left blank."""
         kernel = (keras.initializers.GlorotUniform if self.draw else Blank)(seed=self.seed())
-        return self.layer(kind, *args, name=name, kernel_initializer=kernel, **kwargs)
+        make = self.tie(kind) if self.tie else kind
+        return self.layer(make, *args, name=name, kernel_initializer=kernel, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,11 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
         draw: False leaves kernels at 0, for weights that are loaded next; all other draws stay as they are.
     """
     seeds = np.random.default_rng(random.randint(1, 2**31 - 1) if seed is None else seed)
+    lend, borrow = (ties.lend, ties.borrow) if (ties := spec.tied and Ties()) else (None, None)
     parts = Parts(
-        encoder=_encoder(spec, Maker(seeds, count(), dtype, draw)),
+        encoder=_encoder(spec, Maker(seeds, count(), dtype, draw, tie=lend)),
         latent=_latent_layer(spec.latent, int(seeds.integers(2**31))),
-        decoder=_decoder(spec, Maker(seeds, count(), dtype, draw)),
+        decoder=_decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow)),
         likelihood=likelihood_layer(spec.likelihood),
         corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
         prior=_prior_layer(spec.latent, seeds, draw) if isinstance(spec.latent, Gaussian) else None,

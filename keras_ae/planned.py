@@ -15,6 +15,11 @@ _WAYS = (
         "Recurrent rows are planned; today 'conv_ae' and 'conv_vae' take series as input_shape=(steps, channels)",
     ),
     (
+        ("tied", "tie_weights", "weight_tying"),
+        "Weights are tied by tied=True of Spec, 'ae', 'conv_ae', the denoising and the sparse models; a Gaussian code "
+        "has two heads, which one kernel cannot mirror",
+    ),
+    (
         ("vq_vae", "vqvae", "vq-vae", "num_embeddings", "codebook"),
         "Discrete codes are planned; today 'conv_vae' has a continuous code, and keras_ae.priors fits densities to it",
     ),

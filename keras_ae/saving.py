@@ -230,6 +230,6 @@ def architecture(spec: Spec) -> dict[str, str]:
         "encoder": shown(spec.encoder),
         "latent": f"{type(spec.latent).__name__}({spec.latent_dim}), {getattr(spec.latent, 'activation', 'linear')}",
         "prior": str(getattr(spec.latent, "prior", None) or "none learned"),
-        "decoder": shown(spec.decoder_rows),
+        "decoder": shown(spec.decoder_rows) + (", tied" if spec.tied else ""),
         "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
     }

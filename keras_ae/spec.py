@@ -10,14 +10,19 @@ from pathlib import Path
 from keras_ae.rows import (
     LIKELIHOODS,
     Activation,
+    Conv,
     Corruption,
+    Deconv,
+    Dense,
     Dropout,
     Flatten,
+    Gaussian,
     Latent,
     Likelihood,
     Norm,
     Normal,
     Reshape,
+    Residual,
     Row,
     Shape,
     SpecError,
@@ -31,6 +36,7 @@ from keras_ae.rows import (
 FORMAT = 1
 HUGE = 50_000_000  # Weights of one dense row above which a model is warned of.
 
+_KERNELS = Dense | Conv | Deconv
 _WITHOUT_UNITS = Norm | Dropout | Activation | Flatten | Reshape
 
 
@@ -47,6 +53,9 @@ class Spec:
             because the likelihood owns the squashing.
         corruption: what to do to the input while training (a denoising autoencoder), or None.
         model: the model type that trains the spec; empty means the one that goes with the latent row.
+        tied: whether each row of the decoder uses the kernel of the encoder's row that it mirrors, transposed, with a
+            bias of its own (Vincent et al. 2010, JMLR 11, section 2). The decoder is then the mirror, the code has one
+            head, and so has the likelihood.
 
     Raises:
         SpecError: what cannot be built, in words that name the row and say what to do.
@@ -59,6 +68,7 @@ class Spec:
     decoder: tuple[Row, ...] | None = None
     corruption: Corruption | None = None
     model: str = ""
+    tied: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "input_shape", checked_shape(self.input_shape))
@@ -73,6 +83,25 @@ class Spec:
         if self.decoder is not None:
             object.__setattr__(self, "decoder", _checked_rows("decoder", self.decoder))
         self._check_decoder()
+        if self.tied:
+            self._check_tied()
+
+    def _check_tied(self) -> None:
+        """Raise a `SpecError` where a row of the decoder has no single row whose kernel it could use."""
+        wrong = {
+            f"tied must be True or False, got {self.tied!r}": self.tied is not True,
+            "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
+            f"{self.latent} has two heads, which one kernel cannot mirror. Use Vector, Sparse or another code without "
+            "variance": isinstance(self.latent, Gaussian),
+            f"{self.likelihood} has {self.likelihood.heads} heads. Use one that has a single head, such as "
+            "'gaussian'": self.likelihood.heads > 1,
+            "Residual rows cannot be tied. Write their rows without Residual": any(
+                isinstance(row, Residual) for row in self.encoder
+            ),
+        }
+        for sentence, holds in wrong.items():
+            if holds:
+                raise SpecError(f"Spec: {sentence}.")
 
     def _check_decoder(self) -> None:
         rows = self.decoder_rows
@@ -106,7 +135,10 @@ class Spec:
 
     def to_dict(self) -> dict:
         """Return the spec as plain JSON values, every field of every row written."""
-        return {"format": FORMAT} | {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        config = {"format": FORMAT} | {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        if not self.tied:  # Files from before there was such a field stay as they are.
+            del config["tied"]
+        return config
 
     @classmethod
     def from_dict(cls, config: dict) -> "Spec":
@@ -155,7 +187,11 @@ class Spec:
         for part, rows in (("encoder", self.encoder), ("latent", (self.latent,)), ("decoder", self.decoder_rows)):
             for row in rows:
                 before = lines[-1][2]
-                lines.append((part, str(row), row.output_shape(before), row.parameters(before)))
+                after, count = row.output_shape(before), row.parameters(before)
+                if self.tied and part == "decoder" and isinstance(row, _KERNELS):
+                    lines.append((part, f"{row}, tied", after, after[-1]))
+                else:
+                    lines.append((part, str(row), after, count))
         lines.append(("likelihood", str(self.likelihood), self.input_shape, self._likelihood_parameters()))
         if self.corruption is not None:
             lines.insert(1, ("corruption", str(self.corruption), self.input_shape, 0))

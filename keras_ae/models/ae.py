@@ -16,12 +16,26 @@ class AE(Autoencoder):
 
 
 @register("ae")
-def ae(input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian") -> Spec:
-    """Dense autoencoder, 512-256-code (Hinton & Salakhutdinov 2006, Science 313)."""
-    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood)
+def ae(
+    input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian", tied: bool = False
+) -> Spec:
+    """Dense autoencoder, 512-256-code (Hinton & Salakhutdinov 2006, Science 313).
+
+    Args:
+        input_shape: shape of one sample.
+        latent_dim: units of the code.
+        likelihood: p(x|z).
+        tied: whether the decoder uses the encoder's kernels, transposed (Vincent et al. 2010, JMLR 11, section 2).
+    """
+    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood, tied=tied)
 
 
 @register("conv_ae")
-def conv_ae(input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian") -> Spec:
-    """Convolutional autoencoder: strided convolutions to the code and transposed ones back (Masci et al. 2011)."""
-    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood)
+def conv_ae(
+    input_shape: Shape = (28, 28, 1), *, latent_dim: int = 32, likelihood: str = "gaussian", tied: bool = False
+) -> Spec:
+    """Convolutional autoencoder: strided convolutions to the code and transposed ones back (Masci et al. 2011).
+
+    The arguments are those of `ae`.
+    """
+    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood, tied=tied)

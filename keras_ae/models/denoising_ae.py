@@ -17,6 +17,7 @@ def denoising_ae(
     corruption: str | Corruption | tuple[Corruption, ...] = "gaussian",
     strength: float | tuple[float, float] | None = None,
     likelihood: str = "gaussian",
+    tied: bool = False,
 ) -> Spec:
     """Dense denoising autoencoder (Vincent et al. 2008).
 
@@ -30,9 +31,10 @@ def denoising_ae(
             values that is hit (default 0.3), or the least and greatest signal-to-noise ratio of spectral noise in dB
             (default (-5, 20)).
         likelihood: p(x|z).
+        tied: whether the decoder uses the encoder's kernels, transposed (Vincent et al. 2010, section 2).
     """
     row = corruption_row(corruption, strength)
-    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row)
+    return Spec(input_shape, dense_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row, tied=tied)
 
 
 @register("conv_denoising_ae")
@@ -43,7 +45,8 @@ def conv_denoising_ae(
     corruption: str | Corruption | tuple[Corruption, ...] = "gaussian",
     strength: float | tuple[float, float] | None = None,
     likelihood: str = "gaussian",
+    tied: bool = False,
 ) -> Spec:
     """Convolutional denoising autoencoder (Vincent et al. 2010); the arguments are those of `denoising_ae`."""
     row = corruption_row(corruption, strength)
-    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row)
+    return Spec(input_shape, conv_encoder(input_shape), Vector(latent_dim), likelihood, corruption=row, tied=tied)

@@ -56,6 +56,7 @@ def sparse_ae(
     strength: Scheduled | None = None,
     rho: float = 0.05,
     likelihood: str = "gaussian",
+    tied: bool = False,
 ) -> Spec:
     """Sparse autoencoder with one hidden layer, whose decoder columns are features (Ng 2011).
 
@@ -66,9 +67,10 @@ def sparse_ae(
         strength: weight of the penalty, a number, a `Ramp` or a `Cycle`; None means 0.05 for "l1", 1 for "kl".
         rho: wanted mean activation under "kl".
         likelihood: p(x|z).
+        tied: whether the decoder uses the encoder's kernel, transposed.
     """
     flatten = (Flatten(),) if len(checked_shape(input_shape)) > 1 else ()
-    return Spec(input_shape, flatten, _sparse(latent_dim, penalty, strength, rho), likelihood)
+    return Spec(input_shape, flatten, _sparse(latent_dim, penalty, strength, rho), likelihood, tied=tied)
 
 
 @register("conv_sparse_ae")
@@ -80,6 +82,9 @@ def conv_sparse_ae(
     strength: Scheduled | None = None,
     rho: float = 0.05,
     likelihood: str = "gaussian",
+    tied: bool = False,
 ) -> Spec:
     """Convolutional encoder and decoder around a sparse code; the arguments are those of `sparse_ae`."""
-    return Spec(input_shape, conv_encoder(input_shape), _sparse(latent_dim, penalty, strength, rho), likelihood)
+    return Spec(
+        input_shape, conv_encoder(input_shape), _sparse(latent_dim, penalty, strength, rho), likelihood, tied=tied
+    )
