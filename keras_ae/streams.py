@@ -202,6 +202,16 @@ class WatchedBatches(keras.utils.PyDataset):
         """Batches an epoch; None for an endless stream."""
         return self.batches.num_batches
 
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """(Index, count) of the worker whose share of each batch this is, where the stream says so."""
+        return getattr(self.batches, "shard", None)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples of a whole batch, where the stream says so."""
+        return getattr(self.batches, "batch_size", None)
+
     def __getitem__(self, index: int) -> tuple:
         """The batch at `index`."""
         place = index if self.order is None else int(self.order[index])

@@ -19,6 +19,7 @@ import pytest
 import keras_ae
 from keras_ae.feeding import ArrayBatches
 from keras_ae.runs import Run, Settings, start
+from keras_ae.streams import Watch, watched
 from keras_ae.train_step.distribution import Workers, workers
 from keras_ae.train_step.shares import Shares
 
@@ -307,6 +308,18 @@ def test_shares_side_by_side_are_the_whole_batches():
 
 def halves(size):
     return (size + 1) // 2, size // 2
+
+
+@pytest.mark.parametrize("multiple", [None, 3])
+def test_a_share_that_was_checked_is_not_cut_again(multiple):
+    part, spec = keras_ae.datasets.load("mnist_mini").validation, keras_ae.spec("ae")
+    whole = part.batches(45)
+    for index in range(2):
+        share = watched(part.batches(45, shard=(index, 2)), Watch(spec, "x"))
+        found = Shares(share, Workers("data-parallel", index, 2, 2), multiple=multiple)
+        expected = np.array_split(whole[3][0], 2)[index]
+        np.testing.assert_array_equal(found[3][0][: len(expected)], expected)
+        assert len(found[3][0]) == (24 if multiple else len(expected))
 
 
 def test_data_that_cannot_be_cut_are_refused():
