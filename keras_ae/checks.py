@@ -42,7 +42,8 @@ def check_rows(
         return
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {x.dtype}; models take real numbers.")
-    _check_values(x, spec, name, columns)
+    if not _are_beyond_doubt(x, spec.likelihood.support):
+        _check_values(x, spec, name, columns)
 
 
 def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None = None) -> None:
@@ -86,6 +87,24 @@ def _check_bytes(x, spec: Spec, name: str, masks_refused: bool) -> None:
             f"{name} is uint8 with no value over 1, which is a 0/1 mask or almost black. "
             f"Give masks as floats: {name}.astype('float32'), and images as {name}.astype('float32') / 255."
         )
+
+
+def greatest_bits(support: tuple[float, float]) -> int:
+    """The bits, as a whole number, of the greatest float32 in a likelihood's support; 0 where that begins below 0.
+
+    The bits of a float32 are a greater number the greater it is, and those of NaN, inf and negative ones are greater
+    than those of all others: one look for the greatest tells whether values lie in [0, high], -0 apart.
+    """
+    low, high = support
+    return int(np.float32(min(high, _GREATEST)).view("uint32")) if low == 0 else 0
+
+
+def _are_beyond_doubt(x, support: tuple[float, float] | None) -> bool:
+    """Whether one look at values tells that they lie in the support; if not, `_check_values` looks closer."""
+    if x.dtype != np.float32 or support is None:
+        return False
+    most = greatest_bits(support)
+    return all(piece.flags.c_contiguous and piece.reshape(-1).view("uint32").max() <= most for _, piece in _pieces(x))
 
 
 def _check_values(x, spec: Spec, name: str, columns: list | None) -> None:

@@ -18,6 +18,7 @@ from keras_ae.forms import as_array
 from keras_ae.forms.frames import column_names
 from keras_ae.sample_weights import checked_weights
 from keras_ae.spec import Spec
+from keras_ae.train_step.watched import WatchedDataset
 
 
 def is_stream(data) -> bool:
@@ -152,7 +153,7 @@ def shape_of(part) -> tuple | None:
 
 
 def watched(stream, watch: Watch, *, shuffle_seed: list | None = None):
-    """The same stream, as Keras takes it, whose every batch passes `watch`.
+    """The same stream, as `Steps.read` takes it, whose every batch passes `watch`.
 
     Args:
         stream: see `is_stream`.
@@ -168,11 +169,8 @@ def watched(stream, watch: Watch, *, shuffle_seed: list | None = None):
         return WatchedBatches(stream, watch, shuffle_seed=shuffle_seed)
     if hasattr(stream, "element_spec"):
         check_elements(stream, watch)
-        if not hasattr(stream, "map"):  # Distributed by the user; the step checks shapes.
-            return stream
-        from keras_ae.train_step.watch_tfdata import watched_dataset
-
-        return watched_dataset(stream, watch)
+        # One that the user has distributed cannot be looked at; the step checks shapes.
+        return WatchedDataset(stream, watch) if hasattr(stream, "map") else stream
     if _is_loader(stream):
         from keras_ae.train_step.watch_loader import watched_loader
 

@@ -15,6 +15,7 @@ from keras_ae.train_step.layers_jax import (  # noqa: F401 (offered by each back
     transposed_convolution,
 )
 from keras_ae.train_step.shares import Shares
+from keras_ae.train_step.watched import with_adapters
 
 
 class Steps:
@@ -116,8 +117,8 @@ class Steps:
             raise
 
     def read(self, arguments: dict) -> dict:
-        """Return Keras' arguments as they are."""
-        return arguments
+        """Return Keras' arguments, with every watched `tf.data.Dataset` as its trainer reads it fastest."""
+        return with_adapters(arguments)
 
     def alone(self, action):
         """Return `action()`, run so that no other process need take part."""

@@ -21,8 +21,9 @@ class Shares(keras.utils.PyDataset):
 
     def __init__(self, batches: keras.utils.PyDataset, workers: Workers, *, multiple: int | None = None):
         if not isinstance(batches, keras.utils.PyDataset):
+            kind = type(getattr(batches, "dataset", batches)).__name__  # Of a stream that is watched.
             raise ValueError(
-                f"A {type(batches).__name__} cannot be cut into the shares of workers. Give arrays or a "
+                f"A {kind} cannot be cut into the shares of workers. Give arrays or a "
                 "keras.utils.PyDataset, such as keras_ae.datasets.load(...).train.batches(...)."
             )
         super().__init__(workers=batches.workers, max_queue_size=batches.max_queue_size)

@@ -19,6 +19,9 @@ from keras_ae.train_step.layers_tensorflow import (  # noqa: F401 (offered by ea
     transposed_convolution,
 )
 from keras_ae.train_step.memory import kept_memory
+from keras_ae.train_step.watch_step_tensorflow import can_look, looked_at, parted
+from keras_ae.train_step.watch_tfdata import watched_dataset
+from keras_ae.train_step.watched import WatchedDataset
 
 
 class Steps:
@@ -27,9 +30,13 @@ class Steps:
     # Measured on 2 CPU cores (benchmarks/results/step_defaults.md): XLA runs at 0.83 of the plain graph's speed.
     default_jit_compile = False
     may_run_ahead = False
+    watch, first_step = None, 0
 
     def train_step(self, data):
         """Update the weights by one batch and return the running means of the terms."""
+        if self.watch is not None:
+            parts, support = data if isinstance(data, tuple) else (data,), self.spec.likelihood.support
+            data = looked_at(parts, support, self.optimizer.iterations, self._look)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             loss, report = self.compute_terms(x, y, sample_weight, training=True)
@@ -126,23 +133,48 @@ class Steps:
                 yield
         finally:
             self.may_run_ahead = False
+            self._set_watch(None)
+
+    def _set_watch(self, watch) -> None:
+        """Let the step look at its batches, or, for None, not."""
+        if (watch is None) != (self.watch is None):
+            # Keras makes the other function, or takes up the one that it made before.
+            self.functions["other"], self.train_function = self.train_function, self.functions.get("other")
+        self.watch = watch
+
+    def _look(self, step: int, parts: tuple) -> tuple:
+        """Called by the step with a batch that it does not know to be good."""
+        self.watch.is_first &= step == self.first_step
+        return self.watch(parts)
 
     def keeping_state(self):
         """Return the context of `evaluate` and `predict`, whose failure changes nothing here."""
         return nullcontext()
 
     def read(self, arguments: dict) -> dict:
-        """Return Keras' arguments, with every `PyDataset` as its trainer reads it fastest."""
+        """Return Keras' arguments, with every data set as its trainer reads it fastest."""
         if arguments.get("class_weight") is not None:
             return arguments
         options = {"passes": arguments.get("epochs", 1), "shared": self.distribute_strategy.num_replicas_in_sync > 1}
         shuffle = {"x": bool(arguments.get("shuffle")), "validation_data": False}
-        found = {
-            name: adapter(arguments[name], shuffle=shuffle[name], **options)
-            for name in shuffle
-            if isinstance(arguments.get(name), keras.utils.PyDataset)
-        }
+        found = {}
+        for name in shuffle:
+            data = arguments.get(name)
+            if isinstance(data, keras.utils.PyDataset):
+                found[name] = adapter(data, shuffle=shuffle[name], **options)
+            elif isinstance(data, WatchedDataset):
+                is_trained_on = name == "x" and "epochs" in arguments
+                found[name] = self._read_by_step(data) if is_trained_on else watched_dataset(data.dataset, data.watch)
         return arguments | found
+
+    def _read_by_step(self, data: WatchedDataset) -> tf.data.Dataset:
+        """Return what a step that looks at its batches reads; where it cannot, what has been looked at."""
+        # XLA cannot call Python, and strategies call it for each replica.
+        if self.jit_compile or self._distribute_strategy is not None or not can_look(data):
+            return watched_dataset(data.dataset, data.watch)
+        self._set_watch(data.watch)
+        self.first_step = int(self.optimizer.iterations)
+        return parted(data)
 
     def alone(self, action):
         """Return `action()`, run so that no other worker need take part."""
@@ -158,6 +190,7 @@ class Steps:
 
     def fuse_optimizer(self) -> None:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
+        self.functions.pop("other", None)  # It has the optimiser before.
         fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
 
     def compile_function(self, function):

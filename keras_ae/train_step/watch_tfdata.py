@@ -1,8 +1,32 @@
 """A `tf.data.Dataset` whose every batch passes a check in Python, on whatever backend Keras runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+# Keras takes an adapter in the place of a data set, but does not export the class.
+from keras.src.trainers.data_adapters import data_adapter_utils
+from keras.src.trainers.data_adapters.tf_dataset_adapter import TFDatasetAdapter
+
+
+class WatchedAdapter(TFDatasetAdapter):
+    """How JAX and PyTorch read the batches: as NumPy arrays, which the check sees where they are."""
+
+    def __init__(self, dataset: tf.data.Dataset, watch: Callable):
+        super().__init__(dataset)
+        self.watch = watch
+
+    def get_numpy_iterator(self) -> Iterator[tuple]:
+        """Called by Keras once a pass."""
+        return map(self.watch, super().get_numpy_iterator())
+
+    def get_jax_iterator(self) -> Iterator[tuple]:
+        """Called by Keras on JAX once a pass."""
+        return self.get_numpy_iterator()
+
+    def get_torch_dataloader(self):
+        """Called by Keras on PyTorch once a pass."""
+        return data_adapter_utils.get_torch_dataloader(self.get_numpy_iterator())
 
 
 def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Dataset:
