@@ -110,6 +110,9 @@ def train(
     binarize: Annotated[str | None, typer.Option(help="dynamic, static or threshold; for data in [0, 1].")] = None,
     validation: Annotated[float, typer.Option(help="Share of the training samples kept for validation.")] = 0.1,
     image_size: Annotated[tuple[int, int] | None, typer.Option(help="Height and width for a folder's images.")] = None,
+    alpha: Annotated[
+        str, typer.Option(help="Colour that a folder's transparent images are composed on, or keep.")
+    ] = "white",
     stream: Annotated[bool, typer.Option("--stream", help="Read the data while training.")] = False,
     backup_every: Annotated[
         int | None, typer.Option(help="Steps between two backups within an epoch; after each epoch alone if not given.")
@@ -139,6 +142,7 @@ def train(
         binarize=binarize,
         validation=validation,
         image_size=image_size,
+        alpha=alpha,
         stream=stream,
         backup_every=backup_every,
         smoke=smoke,

@@ -57,6 +57,7 @@ class Settings:
         binarize: None, "dynamic", "static" or "threshold"; see `datasets.Batches`.
         validation: share (or number) of training samples kept for validation.
         image_size: (height, width) to which a folder's images are resized.
+        alpha: what becomes of a folder's transparent images, see `keras_ae.datasets.load`.
         stream: read the data while training instead of holding them in memory.
         backup_every: steps between two backups within an epoch, from which a run that was cut off goes on; None keeps
             the state after each epoch alone.
@@ -76,6 +77,7 @@ class Settings:
     binarize: str | None = None
     validation: float = 0.1
     image_size: tuple[int, int] | None = None
+    alpha: str = "white"
     stream: bool = False
     backup_every: int | None = None
     smoke: bool = False
@@ -97,8 +99,8 @@ class Settings:
 
     def load_data(self) -> datasets.Dataset:
         """Load the data set, or its first samples for a smoke run."""
-        options = {"validation": self.validation, "image_size": self.image_size, "stream": self.stream}
-        data = datasets.load(self.dataset, seed=self.seed, **options)
+        names = ("validation", "seed", "image_size", "alpha", "stream")
+        data = datasets.load(self.dataset, **{name: getattr(self, name) for name in names})
         if not self.smoke:
             return data
         few = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.datasets import images, stores
+from keras_ae.datasets import image_files, images, stores
 from keras_ae.datasets.batches import check_seed
 from keras_ae.datasets.catalogue import DESCRIPTIONS, LICENCES
 from keras_ae.datasets.parts import Dataset, Part
@@ -27,6 +27,7 @@ def load(
     validation: float | int = 0.1,
     seed: int = 0,
     image_size: int | tuple[int, int] | None = None,
+    alpha: str = "white",
     stream: bool = False,
     data_dir: str | os.PathLike | None = None,
     download: bool = True,
@@ -35,7 +36,8 @@ def load(
     """A `Dataset` with the parts train, validation and test.
 
     uint8 of shape (n, h, w) or (n, h, w, c) is images: divided by 255 (by 1 where no value exceeds 1: 0/1 masks),
-    a channel axis appended to grey ones. All else becomes float32 unscaled. Parts that the source has are used as
+    a channel axis appended to grey ones. Grey image files of 16 bits are divided by 65535. All else becomes float32
+    unscaled, an array of uint16 too, whose greatest value only you know. Parts that the source has are used as
     they are; a missing validation or test part is carved from train, and `info["split"]` says so.
 
     Args:
@@ -49,6 +51,8 @@ def load(
         validation: size of each carved part: a fraction in (0, 1), or a whole number >= 1 of samples.
         seed: of the carving, a whole number >= 0.
         image_size: side, or (height, width): images are cropped about the centre to these proportions and resized.
+        alpha: what becomes of transparent image files: the colour that they are composed on, by name or as "#rrggbb",
+            or "keep", a channel more; `info["preprocessing"]` says it where any is transparent.
         stream: keep no more than a batch (and a shuffle buffer) in memory. `.npy` is mapped, folders are read file by
             file, TFDS in order; TFDS parts are carved as slices off the end of train instead of at random.
         data_dir: folder of prepared TFDS sets; None: the environment's TFDS_DATA_DIR, else TFDS's default.
@@ -60,12 +64,12 @@ def load(
         ValueError: an unknown name, an argument out of range, or data that cannot be used; the message says why.
     """
     size = images.check_image_size(image_size)
+    image_files.check_alpha(alpha)
     check_seed(seed)
     part_size(validation, None, 0)
     if isinstance(source, (str, os.PathLike)):
-        name, parts, split, facts = _open(
-            source, validation=validation, image_size=size, stream=stream, data_dir=data_dir, download=download
-        )
+        options = {"image_size": size, "alpha": alpha, "stream": stream, "data_dir": data_dir, "download": download}
+        name, parts, split, facts = _open(source, validation=validation, **options)
     else:
         name, facts = "arrays", {"source": "arrays"}
         parts = stores.array_stores(_parts_of(_as_dict(source), name), image_size=size, stream=stream, source=name)
@@ -85,7 +89,7 @@ def load(
     return Dataset(name, **data, info={key: list(v) if isinstance(v, tuple) else v for key, v in info.items()})
 
 
-def _open(source, *, validation, image_size, stream, data_dir, download) -> tuple[str, dict, dict, dict]:
+def _open(source, *, validation, image_size, alpha, stream, data_dir, download) -> tuple[str, dict, dict, dict]:
     text, path = os.fspath(source), Path(source).expanduser()
     name = text.split(":")[0]
     if text == "mnist_mini":
@@ -98,8 +102,9 @@ def _open(source, *, validation, image_size, stream, data_dir, download) -> tupl
         }
         return name, parts, dict.fromkeys(parts, "given"), facts
     if name not in DESCRIPTIONS and path.is_dir():
-        parts, class_names = _open_folder(path, image_size, stream)
+        parts, class_names, remark = _open_folder(path, image_size, alpha, stream)
         facts = {"source": f"image folder {path.name}", "class_names": class_names}
+        facts["preprocessing"] = remark + _preprocessing(parts["train"], image_size)
         return path.name, parts, dict.fromkeys(parts, "given"), facts
     if name not in DESCRIPTIONS and path.is_file():
         parts = _open_file(path, image_size, stream)
@@ -148,14 +153,21 @@ def _read_numpy(path: Path, mapped: bool) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _open_folder(folder: Path, image_size, stream: bool) -> tuple[dict, list[str]]:
-    found, class_names = images.scan_folder(folder)
-    mode, size = images.common_format([path for paths, _ in found.values() for path in paths], image_size)
-    if not stream:
-        arrays = {part: (images.read_images(paths, mode, size), y) for part, (paths, y) in found.items()}
-        return stores.array_stores(arrays, source=folder.name), class_names
-    scale = stores.grey_levels(images.read_images(found["train"][0][: stores.PROBE], mode, size))
-    return {part: images.FileStore(paths, y, mode, size, scale) for part, (paths, y) in found.items()}, class_names
+def _open_folder(folder: Path, image_size, alpha: str, stream: bool) -> tuple[dict, list[str], str]:
+    found, class_names = image_files.scan_folder(folder)
+    form = image_files.common_format([path for paths, _ in found.values() for path in paths], image_size, alpha)
+    if stream:
+        scale = _scale(form, image_files.read_images(found["train"][0][: stores.PROBE], form))
+        parts = {part: image_files.FileStore(paths, y, form, scale) for part, (paths, y) in found.items()}
+    else:
+        arrays = {part: (image_files.read_images(paths, form), y) for part, (paths, y) in found.items()}
+        scale = _scale(form, *(x for x, _ in arrays.values()))
+        parts = stores.array_stores(arrays, source=folder.name, scale=scale)
+    return parts, class_names, form.remark
+
+
+def _scale(form: image_files.Format, *arrays: np.ndarray) -> int:
+    return 65535 if form.dtype == np.uint16 else stores.grey_levels(*arrays)
 
 
 def _as_dict(source) -> dict:
@@ -227,4 +239,4 @@ def _preprocessing(store, image_size) -> str:
     if isinstance(store, stores.ArrayStore) and not store.images:
         return "cast to float32, not scaled"
     resized = f"cropped about the centre and resized to {image_size}; " if image_size else ""
-    return resized + ("uint8 / 255" if store.scale == 255 else "0/1 masks as they are")
+    return resized + {255: "uint8 / 255", 65535: "uint16 / 65535", 1: "0/1 masks as they are"}[store.scale]

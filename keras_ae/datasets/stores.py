@@ -12,9 +12,9 @@ class ArrayStore:
     """Samples in an array, in memory or mapped from a file: rows in, float32 out.
 
     Args:
-        x: numeric array (n, *shape). uint8 of shape (n, h, w) or (n, h, w, c) is images.
+        x: numeric array (n, *shape).
         y: labels (n, ...) or None.
-        scale: what images are divided by: 255, or 1 for 0/1 masks.
+        scale: what images are divided by: 255 or 65535, or 1 for 0/1 masks; None where x is no images.
         image_size: (height, width) that images are resized to, or None.
         stream: leave x where it is, and check, convert and resize each batch as it is read.
         name: what messages call x.
@@ -28,13 +28,13 @@ class ArrayStore:
         x: np.ndarray,
         y: np.ndarray | None,
         *,
-        scale: int,
+        scale: int | None,
         image_size: tuple[int, int] | None,
         stream: bool,
         name: str,
     ):
         self.name, self.y, self.stream, self.scale = name, y, stream, scale
-        self.images = is_images(x)
+        self.images = scale is not None
         if image_size and not self.images:
             raise ValueError(
                 f"image_size={image_size} resizes uint8 images, and {name} is {x.dtype} of shape {x.shape}. "
@@ -73,9 +73,16 @@ class ArrayStore:
 
 
 def array_stores(
-    arrays: dict[str, tuple], *, image_size: tuple[int, int] | None = None, stream: bool = False, source: str = ""
+    arrays: dict[str, tuple],
+    *,
+    image_size: tuple[int, int] | None = None,
+    stream: bool = False,
+    source: str = "",
+    scale: int | None = None,
 ) -> dict[str, ArrayStore]:
     """Check the arrays of a source, (x, y) for each part's name, and put each in an `ArrayStore`.
+
+    They are images where `is_images` says so, or where `scale` is given, by which those of files are divided.
 
     Raises:
         ValueError: an array is empty, not numeric, of less than two axes, not finite, or does not fit its labels.
@@ -85,9 +92,10 @@ def array_stores(
         name = f"x of {part} in {source}"
         x = check_samples(x, name)
         checked[part] = (name, x, check_labels(y, len(x), f"y of {part} in {source}"))
-    scale = grey_levels(*(x[:PROBE] if stream else x for _, x, _ in checked.values()))
+    levels = grey_levels(*(x[:PROBE] if stream else x for _, x, _ in checked.values()))
+    options = {"image_size": image_size, "stream": stream}
     return {
-        part: ArrayStore(x, y, scale=scale, image_size=image_size, stream=stream, name=name)
+        part: ArrayStore(x, y, scale=scale or (levels if is_images(x) else None), name=name, **options)
         for part, (name, x, y) in checked.items()
     }
 
@@ -103,7 +111,7 @@ def grey_levels(*arrays: np.ndarray) -> int:
 
 
 def to_unit_range(x: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 -> float32 in [0, 1]."""
+    """uint8 or uint16 -> float32 in [0, 1]."""
     return np.divide(x, np.float32(scale), dtype=np.float32)
 
 
