@@ -5,6 +5,8 @@ from math import prod
 import numpy as np
 
 from keras_ae.forms.lazy_rows import LazyRows
+from keras_ae.rows import Identity
+from keras_ae.rows.likelihoods import greatest_bits
 from keras_ae.spec import Spec
 
 _BYTES_AT_ONCE = 2**25
@@ -68,6 +70,8 @@ def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None =
         hint = f" It is a list that holds one array: give the array itself, {name}[0]."
     elif len(wanted) > 1 and shape[1:] == (wanted[-1], *wanted[:-1]):
         hint = f" Move the channels to the last axis: np.moveaxis({name}, 1, -1)."
+    elif len(shape) == len(wanted) + 1 and shape[-1] == wanted[-1] and isinstance(spec.latent, Identity):
+        hint = f" Its code has no size of its own: model.resized({tuple(shape[1:])}) takes them."
     elif len(shape) == 2 and len(wanted) > 1 and shape[1] == prod(wanted):
         hint = f" Give rows their shape: {name}.reshape(-1, {', '.join(map(str, wanted))})."
     elif len(shape) <= 2 < len(wanted) or (len(shape) == 1 and name.endswith("(target)")):
@@ -87,16 +91,6 @@ def _check_bytes(x, spec: Spec, name: str, masks_refused: bool) -> None:
             f"{name} is uint8 with no value over 1, which is a 0/1 mask or almost black. "
             f"Give masks as floats: {name}.astype('float32'), and images as {name}.astype('float32') / 255."
         )
-
-
-def greatest_bits(support: tuple[float, float]) -> int:
-    """The bits, as a whole number, of the greatest float32 in a likelihood's support; 0 where that begins below 0.
-
-    The bits of a float32 are a greater number the greater it is, and those of NaN, inf and negative ones are greater
-    than those of all others: one look for the greatest tells whether values lie in [0, high], -0 apart.
-    """
-    low, high = support
-    return int(np.float32(min(high, _GREATEST)).view("uint32")) if low == 0 else 0
 
 
 def _are_beyond_doubt(x, support: tuple[float, float] | None) -> bool:

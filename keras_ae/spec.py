@@ -239,7 +239,9 @@ def checked_shape(shape) -> Shape:
     if None in shape:
         raise SpecError(
             f"Spec: input_shape={tuple(shape)} has a side of no fixed length (None), which a code of fixed size cannot "
-            "have. Give each side a number; crop, pad or resize the samples to it, or cut them into windows of it."
+            "have. Give each side a number; crop, pad or resize the samples to it, or cut them into windows of it. A "
+            "network of convolutions whose code is Identity, such as a denoising_spec, takes others later: "
+            "model.resized((96, 64, 3))."
         )
     return tuple(checked_count("Spec", "input_shape", side) for side in shape)
 

@@ -39,6 +39,7 @@ FLOORS = {
     "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
     "latents": 2,  # Layers from the encoder's parameters to the code.
     "corruptions": 2,  # What corrupts arrays and inputs of models.
+    "tied": 2,  # Layers that read a kernel of the encoder, transposed.
     "pooling": 2,  # A layer: pooling of sides that the size does not divide.
     "likelihoods": 2,  # Layers p(x|z): nll, mean, sample.
     "imputation": 2,  # Missing values of tables, by a denoising model.
@@ -47,6 +48,7 @@ FLOORS = {
     "builder": 3,  # A spec to a Functional encoder and decoder.
     "activations": 3,  # What the layers of an encoder give, as features.
     "checks": 3,  # Bad data is refused before any training.
+    "resizing": 3,  # A network of convolutions for samples of other sides.
     "unet": 3,  # Specs of networks that denoise at several scales.
     "streams": 4,  # Batch after batch, each checked.
     "audio": 4,  # Waveforms: noise, how much of it is left, denoising, files.

@@ -1,6 +1,7 @@
 """Likelihood rows: what p(x|z) is."""
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,17 @@ class Likelihood(Row, abstract=True):
     support: ClassVar[tuple[float, float] | None] = None
     heads: ClassVar[int] = 1
     is_density: ClassVar[bool] = True
+
+
+def greatest_bits(support: tuple[float, float]) -> int:
+    """The bits, as a whole number, of the greatest float32 in a support [0, high]; 0 where it begins below 0.
+
+    The bits of a float32 are a greater number the greater it is, and those of NaN, inf and negative ones are greater
+    than those of all others: one look for the greatest tells whether values lie in [0, high], -0 apart.
+    """
+    low, high = support
+    greatest = min(high, (2 - 2**-23) * 2.0**127)
+    return struct.unpack("<I", struct.pack("<f", greatest))[0] if low == 0 else 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_ae.checks import greatest_bits
+from keras_ae.rows.likelihoods import greatest_bits
 from keras_ae.train_step.watched import WatchedDataset
 
 

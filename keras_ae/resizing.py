@@ -1,0 +1,72 @@
+"""A convolutional network without a bottleneck, for samples of other sides."""
+
+from dataclasses import replace
+from math import prod
+
+from keras_ae.rows import Flatten, Identity, Reshape, SpecError
+from keras_ae.rows.layers import shapes
+from keras_ae.spec import Spec, checked_shape
+
+
+class Resizing:
+    """What lets an `Autoencoder` of convolutions alone take samples of any size."""
+
+    def resized(self, input_shape: tuple[int, ...]):
+        """Return this model for samples of other sides: the same weights, copied, compiled alike, the optimiser anew.
+
+        Convolutions, norms and activations know no sides, so that a network of them whose code is the feature map
+        itself (`Identity`), such as a denoising U-Net, that was trained on small images takes large ones.
+
+        Args:
+            input_shape: (*sides, channels), as many sides and the same channels as now.
+
+        Returns:
+            A model of this type. Training it leaves this one as it is.
+
+        Raises:
+            ValueError: (as `SpecError`) the code has a size of its own, or a row or a weight belongs to the sides.
+        """
+        spec = resized_spec(self.spec, input_shape)
+        options = {"seed": self.seed, "name": self.name, "dtype": self.policy.name, "trainable": self.trainable}
+        other = type(self)(spec, draw=False, **options)
+        for ours, theirs in zip(self.weights, other.weights, strict=True):
+            if ours.shape != theirs.shape:
+                raise SpecError(
+                    f"resized({spec.input_shape}): the weight {ours.path} has shape {tuple(ours.shape)} here and "
+                    f"{tuple(theirs.shape)} there. A network takes other sides where no weight belongs to one."
+                )
+        other.set_weights(self.get_weights())
+        if self.compiled:
+            other.compile_from_config(self.get_compile_config())
+        return other
+
+
+def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
+    """Return a spec of the same rows for samples of other sides.
+
+    Args:
+        spec: its latent row is `Identity`.
+        input_shape: (*sides, channels).
+
+    Raises:
+        SpecError: another latent row, other channels, or rows that name sides.
+    """
+    shape = checked_shape(input_shape)
+    if not isinstance(spec.latent, Identity):
+        raise SpecError(
+            f"resized({shape}): the code {spec.latent} belongs to input_shape={spec.input_shape}. Crop, pad or resize "
+            "the samples to that; a network of convolutions whose code is Identity takes other sides."
+        )
+    if len(shape) != len(spec.input_shape) or shape[-1] != spec.input_shape[-1]:
+        raise SpecError(
+            f"resized({shape}): only sides may change. Give as many, and the channels, of {spec.input_shape}."
+        )
+    before, after = (shapes(spec.encoder, each) for each in (spec.input_shape, shape))
+    maps = [Reshape(_flattened(spec.encoder, along)) for along in (before, after)]
+    decoder = spec.decoder and tuple(maps[1] if row == maps[0] else row for row in spec.decoder)
+    return replace(spec, input_shape=shape, latent=Identity(prod(after[-1])), decoder=decoder)
+
+
+def _flattened(rows: tuple, along: list) -> tuple[int, ...]:
+    """The shape of the feature map that becomes the code, of the shapes along the rows of an encoder."""
+    return next((shape for row, shape in zip(rows, along, strict=False) if isinstance(row, Flatten)), along[-1])
