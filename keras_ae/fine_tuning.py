@@ -16,6 +16,7 @@ from keras_ae.activations import encoder_to
 from keras_ae.checks import checked_least
 from keras_ae.feeding import ArrayBatches, fed_fit, scaled
 from keras_ae.intake import checked_rows, over_batches
+from keras_ae.saving import SavesWhole
 from keras_ae.spec import Spec
 
 
@@ -49,11 +50,12 @@ def classifier(
     found.encoder.set_weights(encoder_to(model.encoder, layer, grid).get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     found.compile(optimizer, loss=loss, metrics=["accuracy"])
+    found.optimizer.build(found.trainable_variables)  # Keras refuses files without its state.
     return found
 
 
 @keras.saving.register_keras_serializable("keras_ae")
-class EncoderClassifier(keras.Model):
+class EncoderClassifier(SavesWhole, keras.Model):
     """The encoder of a spec and a linear layer, of new weights: (batch, *input_shape) -> logits (batch, classes).
 
     The arguments are those of `classifier`, which gives it the weights of a trained model.

@@ -16,7 +16,31 @@ from keras_ae.rows import Dropout
 from keras_ae.spec import Spec
 
 
-class Saving:
+class SavesWhole:
+    """A `keras.Model` whose file is whole, ends in a digest, and has the one ending that Keras reads back."""
+
+    def alone(self, action):
+        """Return `action()`; under a strategy other processes need not take part."""
+        return action()
+
+    def save(self, filepath, overwrite: bool = True, **options) -> None:
+        """Save model, optimiser and random state as one `.keras` file; a failure leaves an older file as it was.
+
+        Raises:
+            ValueError: another ending than `.keras`.
+            FileExistsError: the file exists and `overwrite` is False.
+        """
+        if str(filepath).startswith("hf://") or options.get("zipped") is False:  # A folder, which Keras writes.
+            self.alone(partial(super().save, filepath, overwrite=overwrite, **options))
+            return
+        _check_ending("save", filepath, ".keras", "save_weights writes weights alone, as .weights.h5")
+        _check_overwrite(filepath, overwrite)
+        with replacing(filepath) as temporary:
+            self.alone(partial(super().save, temporary, **options))
+            digests.sign(temporary)
+
+
+class Saving(SavesWhole):
     """What an `Autoencoder` writes and reads. Nothing is pickled; files load with `safe_mode=True`."""
 
     def get_config(self) -> dict:
@@ -53,22 +77,6 @@ class Saving:
         self.compile(**keras.saving.deserialize_keras_object(config))
         if built:
             self.optimizer.build(self.trainable_variables)
-
-    def save(self, filepath, overwrite: bool = True, **options) -> None:
-        """Save model, optimiser and random state as one `.keras` file; a failure leaves an older file as it was.
-
-        Raises:
-            ValueError: another ending than `.keras`.
-            FileExistsError: the file exists and `overwrite` is False.
-        """
-        if str(filepath).startswith("hf://") or options.get("zipped") is False:  # A folder, which Keras writes.
-            self.alone(partial(super().save, filepath, overwrite=overwrite, **options))
-            return
-        _check_ending("save", filepath, ".keras", "save_weights writes weights alone, as .weights.h5")
-        _check_overwrite(filepath, overwrite)
-        with replacing(filepath) as temporary:
-            self.alone(partial(super().save, temporary, **options))
-            digests.sign(temporary)
 
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
         """Save weights, optimiser and random state as `.weights.h5`; a failure leaves an older file as it was.

@@ -74,6 +74,21 @@ def test_a_frozen_encoder_stays_and_its_classifier_is_a_linear_probe(model):
     assert (probe.labels(X) == LABELS).mean() > 0.9
 
 
+def test_a_classifier_is_saved_whole(model, tmp_path):
+    probe = fine_tuning.classifier(model, 2, seed=0)
+    with pytest.raises(ValueError, match=r"save takes a name that ends in \.keras, not .*probe\.h5"):
+        probe.save(tmp_path / "probe.h5")
+    assert list(tmp_path.iterdir()) == []
+    probe.save(tmp_path / "probe.keras")
+    x = np.random.default_rng(0).random((5, *model.spec.input_shape), dtype="float32")
+    np.testing.assert_allclose(keras_ae.load_model(tmp_path / "probe.keras")(x), probe(x), atol=1e-6)
+    damaged = bytearray((tmp_path / "probe.keras").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "probe.keras").write_bytes(damaged)
+    with pytest.raises(OSError, match=r"probe\.keras"):
+        keras_ae.load_model(tmp_path / "probe.keras")
+
+
 def test_fine_tuning_changes_the_copy_and_not_the_model(model, tmp_path):
     before, codes = model.encoder.get_weights(), model.encode(X)
     tuned = fine_tuning.classifier(model, 2, layer="dense_3", optimizer=keras.optimizers.Adam(0.02), seed=0)
