@@ -75,8 +75,8 @@ def deterministic():
     yield "ae", lambda: fitted("ae")
     clipping = {"optimizer": keras.optimizers.Adam(1e-3, clipnorm=0.01)}
     yield "weights, clipping", lambda: fitted("ae", weight=weight, weighted_metrics=["mse"], **clipping)
-    sparse = keras_ae.spec("sparse_ae", latent_dim=64, penalty="kl")
-    yield "a term of the whole batch", lambda: fitted(sparse)
+    sparse = keras_ae.spec("sparse_ae", latent_dim=64, penalty="kl", strength=keras_ae.Ramp(0.0, 0.1, steps=12))
+    yield "a term of the whole batch, of a weight that moves", lambda: fitted(sparse)
     if BACKEND != "tensorflow":
         optimizer = keras.optimizers.Adam(1e-3, gradient_accumulation_steps=4)
         options = {"steps_per_execution": 4} if BACKEND == "jax" else {}
@@ -235,6 +235,7 @@ def test_the_same_batches_give_the_losses_of_one_device(way, found, alone):
             for key, values in expected.items():
                 assert one[name][key] == pytest.approx(values, rel=1e-4), (name, key)
     assert len(alone["ae"]["steps"]) == 20
+    assert "val_full_loss" in alone["a term of the whole batch, of a weight that moves"]
 
 
 @ways
