@@ -1,8 +1,8 @@
 """What the checks of the data cost: `fit` with them and without them, side by side, on each backend that is installed.
 
-    python benchmarks/check_cost.py [--repeats 9] [--images 20000] [--backends tensorflow jax torch]
+    python benchmarks/check_cost.py [--repeats 15] [--images 8000] [--backends tensorflow jax torch]
 
-Both train the same network on the same images in this process, one epoch in turn. "Without" replaces the check of
+Both train the same network on the same images in this process, one short epoch in turn. "Without" replaces the check of
 arrays, and of every batch of a stream, by nothing. Two networks (a dense `vae` with one hidden layer of 400, and
 `conv_vae`), batches of 128 and 1,024, three forms: an array, a `tf.data.Dataset` and a `keras.utils.PyDataset`.
 Writes `results/check_cost.md`.
@@ -60,7 +60,7 @@ def measure(arguments) -> dict:
     }
     found = {}
     for (network, spec), size, (form, make) in product(networks.items(), BATCHES, forms.items()):
-        images = len(x) if network == "MLP" else len(x) // 4
+        images = len(x) if network == "MLP" else max(len(x) // 4, 2 * size)
         data, count = (make(size), len(x)) if form != "array" else (x[:images], images)
         steps = None if form == "array" else max(1, images // size)
         count = count if steps is None else steps * size

@@ -109,7 +109,9 @@ def train(
     likelihood: Annotated[str | None, typer.Option(help="bernoulli, gaussian, gaussian_global, laplace, ...")] = None,
     binarize: Annotated[str | None, typer.Option(help="dynamic, static or threshold; for data in [0, 1].")] = None,
     validation: Annotated[float, typer.Option(help="Share of the training samples kept for validation.")] = 0.1,
-    image_size: Annotated[tuple[int, int] | None, typer.Option(help="Height and width for a folder's images.")] = None,
+    image_size: Annotated[
+        tuple[int, int] | None, typer.Option(help="For a folder's images.", metavar="HEIGHT WIDTH")
+    ] = None,
     alpha: Annotated[
         str, typer.Option(help="Colour that a folder's transparent images are composed on, or keep.")
     ] = "white",

@@ -45,7 +45,7 @@ class Fitting:
                 of the beginning of that epoch.
         """
         _refuse_class_weight(options)
-        callbacks = keras.tree.flatten(callbacks or [])
+        callbacks = [each for given in keras.tree.flatten(callbacks or []) for each in _members(given)]
         for callback in callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(f"callbacks: {callback!r} is no instance of keras.callbacks.Callback; give one.")
@@ -61,6 +61,8 @@ class Fitting:
             shuffle_seed=self._shuffle_seed(x, options),
         )
         held = None if validation_data is None else self._held(validation_data, epochs, options)
+        self.expect_weights("train", data.weights_rank)
+        self.expect_weights("test", held and held.weights_rank)
         x, y, sample_weight, _ = data
         if workers().cut:
             if options.get("validation_split"):
@@ -81,7 +83,10 @@ class Fitting:
         watches = [each.watch for each in (data, held) if each is not None and each.watch is not None]
         try:
             with self.fitting(callbacks, options.get("steps_per_epoch")):
-                return super().fit(**self.read(fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options)))
+                history = super().fit(**self.read(fed_fit(x, y, sample_weight, batch_size, epochs=epochs, **options)))
+            if data.watch is not None and history.epoch and not history.history:
+                raise data.watch.without_a_batch()
+            return history
         except FloatingPointError:
             guard.restore()
             raise
@@ -135,6 +140,7 @@ class Fitting:
         if not options.get("steps"):
             refuse_endless(x, "x", "Say how many batches it takes: steps=...")
         data = given(x, y, sample_weight, self.spec)
+        self.expect_weights("test", data.weights_rank)
         x, y, sample_weight, _ = data
         if workers().cut:
             x = self._cut((x, y, sample_weight), batch_size)
@@ -168,7 +174,9 @@ class Fitting:
         """
         _refuse_class_weight({"class_weight": class_weight})
         batch = given(x, y, sample_weight, self.spec, training=True)
-        return super().train_on_batch(batch.x[:], batch.y, batch.sample_weight, return_dict=return_dict)
+        self.expect_weights("train", batch.weights_rank)
+        with self.apart():
+            return super().train_on_batch(batch.x[:], batch.y, batch.sample_weight, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Return loss and terms of one batch, as `keras.Model.test_on_batch`, after a check of the data.
@@ -177,6 +185,7 @@ class Fitting:
             ValueError, TypeError: data that the model cannot take.
         """
         batch = given(x, y, sample_weight, self.spec)
+        self.expect_weights("test", batch.weights_rank)
         return super().test_on_batch(batch.x[:], batch.y, batch.sample_weight, return_dict=return_dict)
 
     def predict_on_batch(self, x):
@@ -206,6 +215,10 @@ class Fitting:
             arrays = tuple(part for part in data if part is not None)
             x = ArrayBatches(arrays, batch_size or _default_batch(x), shuffle=shuffle, seed=self.seed or 0)
         return self.cut(x)
+
+
+def _members(callback) -> list:
+    return callback.callbacks if isinstance(callback, keras.callbacks.CallbackList) else [callback]
 
 
 def _refuse_class_weight(options: dict) -> None:

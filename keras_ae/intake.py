@@ -34,6 +34,11 @@ class Given(NamedTuple):
     watch: Watch | None = None
 
     @property
+    def weights_rank(self) -> int | None:
+        """Axes of the weights; None where there are none, or nobody knows."""
+        return getattr(self.sample_weight, "ndim", None) if self.watch is None else self.watch.weights_rank
+
+    @property
     def arrays(self) -> tuple:
         """(x,), (x, y) or (x, y, sample_weight)."""
         return tuple(part for part in self[:3] if part is not None)

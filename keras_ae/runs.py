@@ -144,13 +144,20 @@ class Run:
             spec: the model, where it is another than the one that `settings.model` names.
 
         Raises:
-            FileExistsError: the folder holds a run already.
+            ValueError: the model takes samples of another shape.
+            FileExistsError: the folder holds a run already, of an epoch or more.
             OSError: the folder cannot be written.
         """
         run = cls(Path(folder), settings, spec or settings.load_spec(data))
+        if run.spec.input_shape != data.input_shape:
+            way = " --image-size HEIGHT WIDTH resizes images." if len(data.input_shape) == 3 else ""
+            raise ValueError(
+                f"{settings.dataset} has samples of shape {data.input_shape}, and {settings.model} takes "
+                f"{run.spec.input_shape}.{way} Or change input_shape in the spec."
+            )
         if not workers().chief:
             return run
-        if (run.folder / "run.json").exists():
+        if (run.folder / "run.json").exists() and any(run.checkpoints.glob("*.h5")):
             raise FileExistsError(
                 f"{folder} holds a run. Continue it with resume (--resume), or choose another folder."
             )

@@ -47,7 +47,7 @@ class Spec:
     Args:
         input_shape: shape of one sample, `(features,)` or `(*sides, channels)`.
         encoder: layer rows from x towards the code; they end in a flat shape.
-        latent: the code: `Vector`, `Gaussian` or `Sparse`.
+        latent: the code: `Vector`, `Identity`, `Gaussian`, `Sparse` or `Neighbours`.
         likelihood: p(x|z), a row (`Bernoulli()`, `Normal("global")`, ...) or its short name in `LIKELIHOODS`.
         decoder: layer rows from the code back to `input_shape`; None mirrors the encoder. Its last row is linear,
             because the likelihood owns the squashing.

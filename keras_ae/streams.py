@@ -23,12 +23,7 @@ from keras_ae.train_step.watched import WatchedDataset
 
 def is_stream(data) -> bool:
     """Whether `data` gives batches one after the other."""
-    return (
-        isinstance(data, keras.utils.PyDataset)
-        or hasattr(data, "element_spec")
-        or _is_loader(data)
-        or _is_iterator(data)
-    )
+    return isinstance(data, keras.utils.PyDataset) or _is_dataset(data) or _is_loader(data) or _is_iterator(data)
 
 
 class Watch:
@@ -41,11 +36,12 @@ class Watch:
 
     Attributes:
         error: what was raised, where a backend's reader gives another error to the caller.
+        weights_rank: axes of the weights, where there are any and one batch, or the specs of all, was seen.
     """
 
     def __init__(self, spec: Spec, name: str, *, training: bool = False):
         self.spec, self.name, self.training = spec, name, training
-        self.error = None
+        self.error = self.weights_rank = None
         self.is_first, self.has_said = True, False
 
     def __call__(self, batch, name: str | None = None) -> tuple[np.ndarray, ...]:
@@ -69,7 +65,9 @@ class Watch:
             check_target(y, x, self.spec, name)
         if sample_weight is None:
             return (x, y)
-        return (x, y, checked_weights(sample_weight, x.shape, f"sample_weight in {name}", may_be_zero=True))
+        weights = checked_weights(sample_weight, x.shape, f"sample_weight in {name}", may_be_zero=True)
+        self.weights_rank = weights.ndim
+        return (x, y, weights)
 
     def parts_of(self, batch, name: str) -> tuple:
         """x, target and weights, None where there is none, of a batch or of the specs of its elements.
@@ -81,6 +79,11 @@ class Watch:
             self.leave_out(f"labels {shape_of(y)} beside x")
             y = None
         return x, y, sample_weight
+
+    def without_a_batch(self) -> ValueError:
+        """The error of a stream that ends before it has begun."""
+        self.error = ValueError(f"{self.name} is a stream without a batch. Give it at least one sample.")
+        return self.error
 
     def leave_out(self, what: str) -> None:
         """Say once what of the stream is left out."""
@@ -167,7 +170,7 @@ def watched(stream, watch: Watch, *, shuffle_seed: list | None = None):
         if stream.num_batches != 0:  # Bad data are best found before training; an empty stream Keras refuses.
             watch(stream[0], f"{watch.name}[0]")
         return WatchedBatches(stream, watch, shuffle_seed=shuffle_seed)
-    if hasattr(stream, "element_spec"):
+    if _is_dataset(stream):
         check_elements(stream, watch)
         # One that the user has distributed cannot be looked at; the step checks shapes.
         return WatchedDataset(stream, watch) if hasattr(stream, "map") else stream
@@ -179,7 +182,7 @@ def watched(stream, watch: Watch, *, shuffle_seed: list | None = None):
     try:
         first = next(batches)
     except StopIteration:
-        raise ValueError(f"{watch.name} is a stream without a batch. Give it at least one sample.") from None
+        raise watch.without_a_batch() from None
     return (batch for batch in itertools.chain([first], batches))
 
 
@@ -233,7 +236,7 @@ def batches_of(stream, watch: Watch) -> Iterator[np.ndarray]:
     Raises:
         ValueError: an endless stream, or a batch that the model cannot take.
     """
-    if hasattr(stream, "element_spec"):
+    if _is_dataset(stream):
         check_elements(stream, watch)
     return (watch(batch)[0] for batch in read(stream, watch.name))
 
@@ -247,7 +250,7 @@ def read(stream, name: str) -> Iterator:
     refuse_endless(stream, name, "Cut it first, for example dataset.take(100).")
     if isinstance(stream, keras.utils.PyDataset):
         return (stream[index] for index in range(stream.num_batches))
-    return stream.as_numpy_iterator() if hasattr(stream, "element_spec") else iter(stream)
+    return stream.as_numpy_iterator() if _is_dataset(stream) else iter(stream)
 
 
 def refuse_endless(stream, name: str, remedy: str) -> None:
@@ -270,7 +273,9 @@ def refuse_running_dry(stream, name: str, epochs: int, steps: str) -> None:
 
 def check_elements(dataset, watch: Watch) -> None:
     """Check the shapes of what a `tf.data.Dataset` gives, as far as they are known."""
-    x, y, _ = watch.parts_of(dataset.element_spec, watch.name)
+    x, y, weights = watch.parts_of(dataset.element_spec, watch.name)
+    shape = None if weights is None else shape_of(weights)
+    watch.weights_rank = shape and (1 if len(shape) == 2 and shape[1] == 1 else len(shape))
     for name, element in ((watch.name, x), (f"{watch.name} (target)", y)):
         if element is None:
             continue
@@ -297,6 +302,11 @@ def error_behind(error: Exception, watches: list[Watch]) -> Exception | None:
     if not (watches and match):
         return None
     return (ValueError if match[1] == "ValueError" else TypeError)(match[2])
+
+
+def _is_dataset(data) -> bool:
+    """Whether this is a `tf.data.Dataset`, or one that was distributed, and not the iterator of one."""
+    return hasattr(data, "element_spec") and not hasattr(data, "__next__")
 
 
 def _is_loader(data) -> bool:

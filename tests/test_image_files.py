@@ -88,7 +88,7 @@ def test_16_bits_beside_colour_are_refused(tmp_path):
 
 def test_32_bits_are_refused(tmp_path):
     for kind, mode in (("int32", "I"), ("float32", "F")):
-        with pytest.raises(ValueError, match=rf"00\.tif has 32 bits a value \(Pillow mode '{mode}'\)"):
+        with pytest.raises(ValueError, match=rf"00\.tif has (signed values of )?32 bits \(Pillow mode '{mode}'\)"):
             load(folder(tmp_path / kind, [np.ones((6, 5), kind)], "tif"))
 
 
@@ -158,3 +158,44 @@ def test_opaque_images_are_read_as_ever(tmp_path):
 def test_what_is_no_colour_is_refused(alpha):
     with pytest.raises(ValueError, match=f'alpha={alpha!r}: give "keep", or the colour'):
         load("mnist_mini", alpha=alpha)
+
+
+# What TIFF and PPM may say of their values
+
+
+def test_turned_files_are_upright_whatever_their_kind(tmp_path):
+    tall = np.zeros((20, 8), "uint8")
+    tall[:4] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for suffix, options in (("jpg", {}), ("png", {}), ("tif", {}), ("tif", {"compression": "tiff_lzw"})):
+        path = tmp_path / f"{suffix}{len(options)}"
+        path.mkdir()
+        for number in range(4):
+            Image.fromarray(tall).save(path / f"{number}.{suffix}", exif=turned, **options)
+        x = load(path, validation=1).train.x
+        assert x.shape[1:] == (8, 20, 1), (suffix, options)
+        assert x[0, :, -3:].mean() > 0.9 and x[0, :, :-5].mean() < 0.1, (suffix, options)
+
+
+def test_16_bits_of_which_0_is_white_are_turned(tmp_path):
+    for number in range(4):
+        Image.fromarray(DEEP[0]).save(tmp_path / f"{number}.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "0.tif") as image:
+        assert image.tag_v2[262] == 0
+    x = load(tmp_path, validation=1).train.x
+    np.testing.assert_allclose(x[0, ..., 0], 1 - DEEP[0] / 65535, atol=1e-6)
+
+
+def test_signed_bytes_are_refused(tmp_path):
+    Image.fromarray(BYTES[0, ..., 0]).save(tmp_path / "0.tif", tiffinfo={339: 2})
+    with pytest.raises(ValueError, match=r"0\.tif has signed values of 8 bits"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("greatest", [4095, 65535])
+def test_deep_colour_of_ppm_is_refused(tmp_path, greatest):
+    values = np.arange(240).astype(">u2").tobytes()
+    (tmp_path / "0.ppm").write_bytes(b"P6 8 10 %d\n" % greatest + values)
+    with pytest.raises(ValueError, match=r"0\.ppm has colour or alpha of 16 bits"):
+        load(tmp_path)

@@ -112,3 +112,99 @@ def test_a_step_that_runs_by_hand_is_looked_at_too():
     bad[3, 3] = np.inf
     with pytest.raises(ValueError, match="NaN or inf, first in sample 3"):
         model.fit(of(bad), verbose=0)
+
+
+def weighted(kind):
+    """Data with weights of values or of samples: an array's arguments, and a set of the same."""
+    rng = np.random.default_rng(1)
+    weights = rng.integers(0, 2, X.shape) if kind == "values" else rng.uniform(size=40)
+    weights = weights.astype("float32")
+    return {"x": X, "sample_weight": weights, "batch_size": 8}, {"x": of((X, X, weights))}
+
+
+@pytest.mark.parametrize("order", [("values", "samples"), ("samples", "values")])
+@pytest.mark.parametrize("form", [0, 1])
+def test_weights_of_values_and_of_samples_take_turns(order, form):
+    model = keras_ae.build(SPEC, seed=0)
+    for kind in order:
+        data, other = weighted(kind)[form], weighted(kind)[1 - form]
+        fresh = keras_ae.build(SPEC, seed=0)
+        fresh.set_weights(model.get_weights())
+        assert model.evaluate(**data, verbose=0) == pytest.approx(fresh.evaluate(**other, verbose=0), rel=1e-5)
+        fresh.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1))
+        for one, given in ((model, data), (fresh, other)):
+            one.fit(**given, shuffle=False, verbose=0, validation_data=of(X))
+        assert same(model.get_weights(), fresh.get_weights())
+    for kind in order:  # Without another `compile` between.
+        assert np.isfinite(model.fit(**weighted(kind)[form], verbose=0).history["loss"]).all()
+        assert np.isfinite(model.train_on_batch(X, sample_weight=weighted(kind)[0]["sample_weight"])).all()
+        assert np.isfinite(model.test_on_batch(X, sample_weight=weighted(kind)[0]["sample_weight"])).all()
+
+
+def test_bytes_into_a_model_of_vectors_are_refused_as_the_array_is():
+    x = np.arange(240).reshape(40, 6).astype("uint8")
+    for data in (x, of(x), of((x, X))):
+        with pytest.raises(ValueError, match="is uint8, which models of images alone scale"):
+            keras_ae.build(SPEC, seed=0).fit(data, verbose=0)
+
+
+class StepsByHand(keras.callbacks.Callback):
+    """Trains on a batch more at the end of an epoch, and within."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.train_on_batch(X[:8])
+        self.model.train_on_batch(X[:8], X[8:16])
+
+
+class StepsWithin(StepsByHand):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.train_on_batch(X[:8])
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="within Keras' fit on JAX the state is not in the model")
+@pytest.mark.parametrize("steps", [StepsByHand, StepsWithin])
+@pytest.mark.parametrize("form", [lambda: X, lambda: of(X), lambda: of((X, X))])
+def test_a_callback_may_train_on_a_batch(steps, form):
+    data, model = form(), keras_ae.build(SPEC, seed=0)
+    model.fit(data, epochs=2, callbacks=[steps()], verbose=0, **({"batch_size": 8} if data is X else {}))
+    assert int(model.optimizer.iterations) == 2 * (7 + (5 if steps is StepsWithin else 0))
+
+
+def test_bfloat16_and_long_floats_are_numbers():
+    expected = trained(tf.cast(X, "bfloat16").numpy().astype("float32"))
+    assert same(trained(of(tf.cast(X, "bfloat16"))), expected)
+    assert same(trained(tf.cast(X, "bfloat16").numpy()), expected)
+    assert same(trained(X.astype("longdouble")), trained(X))
+
+
+def test_an_iterator_of_a_set_is_a_stream():
+    assert same(trained(iter(of(X)), steps_per_epoch=5), trained(X))
+    model = keras_ae.build(SPEC, seed=0)
+    np.testing.assert_allclose(model.encode(iter(of(X))), model.encode(X), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras says so, and goes on.
+def test_a_set_without_a_batch_is_refused():
+    empty = tf.data.Dataset.from_generator(lambda: iter(()), output_signature=tf.TensorSpec((None, 6), "float32"))
+    with pytest.raises(ValueError, match="x is a stream without a batch"):
+        keras_ae.build(SPEC, seed=0).fit(empty, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends see what comes")
+def test_targets_and_weights_of_unknown_shape_are_refused():
+    def unknown(x):
+        return tf.ensure_shape(tf.numpy_function(lambda x: x, [x], "float32"), None)
+
+    model = keras_ae.build(SPEC, seed=0)
+    with pytest.raises(ValueError, match=r"gives a target of unknown shape .*Say it by tf\.ensure_shape"):
+        model.fit(of((X, X)).map(lambda x, y: (x, unknown(y))), verbose=0)
+    with pytest.raises(ValueError, match="gives a sample_weight of unknown shape"):
+        model.fit(of((X, X, X)).map(lambda x, y, w: (x, y, unknown(w))), verbose=0)
+
+
+def test_a_list_of_callbacks_is_looked_into():
+    spec = keras_ae.spec("vae", input_shape=(6,), beta=keras_ae.Ramp(0.0, 1.0, steps=50))
+    stopping = keras.callbacks.CallbackList([keras.callbacks.EarlyStopping("val_loss")])
+    with pytest.raises(ValueError, match="val_full_loss"):
+        keras_ae.build(spec).fit(X, validation_data=X, callbacks=stopping, verbose=0)

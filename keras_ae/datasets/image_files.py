@@ -1,4 +1,8 @@
-"""Image files as samples: which there are in a folder, what all of them can be read as, and the reading, by Pillow."""
+"""Image files as samples: which there are in a folder, what all of them can be read as, and the reading, by Pillow.
+
+Pillow gets open files and not paths: by its path it maps a TIFF file without compression into memory, and then leaves
+it as it lies where EXIF says that it is turned (Pillow 13.0, findings/pillow_tiff_by_path_stays_turned.sh).
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +17,8 @@ KEEP, WHITE = "keep", "white"
 # Pillow's modes.
 GREY, GREY_ALPHA, GREY_16 = ("1", "L"), ("LA", "La"), ("I;16", "I;16B", "I;16L", "I;16N")
 COLOUR, COLOUR_ALPHA = ("RGB", "P", "CMYK", "YCbCr"), ("RGBA", "RGBa", "PA")
-EXIF_ORIENTATION, EXIF_SIDEWAYS, TIFF_BITS = 0x0112, (5, 6, 7, 8), 258
+EXIF_ORIENTATION, EXIF_SIDEWAYS = 0x0112, (5, 6, 7, 8)
+TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_SAMPLE_FORMAT, TIFF_SIGNED = 258, 262, 339, 2
 
 
 @dataclass(frozen=True)
@@ -200,14 +205,16 @@ def common_format(paths: list[Path], image_size: tuple[int, int] | None, alpha: 
 
 
 def _header(path: Path) -> _Header:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             mode, (width, height) = image.mode, image.size
             bits = _bits(image)  # What follows may load it, and forgets how it lies in the file.
+            is_signed = TIFF_SIGNED in getattr(image, "tag_v2", {}).get(TIFF_SAMPLE_FORMAT, ())
             pages = getattr(image, "n_frames", 1)
-            sideways = image.getexif().get(EXIF_ORIENTATION) in EXIF_SIDEWAYS
+            if image.getexif().get(EXIF_ORIENTATION) in EXIF_SIDEWAYS:  # TIFF are turned by `open`, others not.
+                width, height = ImageOps.exif_transpose(image).size
             is_transparent = mode in GREY_ALPHA + COLOUR_ALPHA or "transparency" in image.info
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"Cannot read the image {path}: {error}. Remove or replace it.") from error
@@ -216,17 +223,17 @@ def _header(path: Path) -> _Header:
             f"{path} has {pages} pages or frames, and a sample is one image. Save each as a file of its own, or "
             "pass the stack as an array (pages, height, width, channels)."
         )
-    if bits > 16 or mode not in GREY + GREY_ALPHA + GREY_16 + COLOUR + COLOUR_ALPHA + ("I",):
+    if is_signed or bits > 16 or mode not in GREY + GREY_ALPHA + GREY_16 + COLOUR + COLOUR_ALPHA + ("I",):
         raise ValueError(
-            f"{path} has {bits} bits a value (Pillow mode {mode!r}). Convert it to 8 or 16 bits, or pass its values "
-            "as an array of floats."
+            f"{path} has {'signed values of ' if is_signed else ''}{bits} bits (Pillow mode {mode!r}). Convert "
+            "it to 8 or 16 bits without a sign, or pass its values as an array of floats."
         )
     if bits == 16 and (is_transparent or mode not in (*GREY_16, "I")):
         raise ValueError(
             f"{path} has colour or alpha of 16 bits, of which Pillow reads 8. Save it in 8 bits, or pass the values as "
             "an array: x.astype('float32') / 65535."
         )
-    return _Header(mode, (width, height) if sideways else (height, width), bits, is_transparent)
+    return _Header(mode, (height, width), bits, is_transparent)
 
 
 def _bits(image) -> int:
@@ -239,7 +246,7 @@ def _bits(image) -> int:
         return max(image.tag_v2.get(TIFF_BITS, (8,)))
     arguments = image.tile[0].args if image.tile else ()
     arguments = arguments if isinstance(arguments, tuple) else (arguments,)
-    is_deep = any((isinstance(a, str) and ";16" in a) or (image.format == "PPM" and a == 65535) for a in arguments)
+    is_deep = any(";16" in a if isinstance(a, str) else image.format == "PPM" and a > 255 for a in arguments)
     return 16 if is_deep else 8
 
 
@@ -254,13 +261,16 @@ def read_images(paths: list[Path], form: Format) -> np.ndarray:
     x = np.empty((len(paths), *form.shape), form.dtype)
     for row, path in enumerate(paths):
         try:
-            with Image.open(path) as image:
+            with path.open("rb") as file, Image.open(file) as image:
+                # Pillow turns 8 bits of "0 is white", and leaves 16.
+                is_negative = getattr(image, "tag_v2", {}).get(TIFF_PHOTOMETRIC) == 0 and image.mode in GREY_16
                 image = _converted(ImageOps.exif_transpose(image), form)
         except (OSError, SyntaxError, ValueError) as error:
             raise ValueError(f"Cannot read the image {path}: {error}. Remove or replace it.") from error
         if image.size != form.size[::-1]:
             image = fit(image, form.size)
         values = np.asarray(image).reshape(form.shape)
+        values = 65535 - values if is_negative else values
         x[row] = np.rint(values) if form.mode == "I;16" else values
     return x
 

@@ -29,8 +29,12 @@ def as_rows(data, name: str = "x") -> np.ndarray | LazyRows:
     """
     if isinstance(data, np.ma.MaskedArray):
         return _unmasked(data, name)
-    if isinstance(data, np.ndarray | LazyRows):
+    if isinstance(data, np.ndarray):
+        return _narrowed(data)
+    if isinstance(data, LazyRows):
         return data
+    if type(data).__name__ == "LazyFrame":
+        raise TypeError(f"{name} is a LazyFrame of polars, which has no values yet. Give {name}.collect().")
     if is_frame(data):
         return frame_to_array(data, name)
     if is_series(data):
@@ -109,8 +113,9 @@ def _tensor_to_array(data, name: str) -> np.ndarray | None:
 
 
 def _narrowed(array: np.ndarray) -> np.ndarray:
-    """bfloat16 and the like, which NumPy does not count as numbers, as float32."""
-    return array.astype("float32") if array.dtype.kind == "V" else array
+    """bfloat16 and the like, which NumPy does not count as numbers, and floats of 16 bytes as float32."""
+    is_small_float = array.dtype.kind == "V" and "float" in array.dtype.name
+    return array.astype("float32") if is_small_float or array.dtype == np.longdouble else array
 
 
 def _is_file_data(data) -> bool:

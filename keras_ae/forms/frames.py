@@ -5,7 +5,12 @@ import numpy as np
 
 def is_frame(data) -> bool:
     """Whether `data` is a DataFrame of pandas or polars."""
-    return _module(data) in ("pandas", "polars") and hasattr(data, "columns") and hasattr(data, "dtypes")
+    return (
+        type(data).__name__ != "LazyFrame"
+        and _module(data) in ("pandas", "polars")
+        and hasattr(data, "columns")
+        and hasattr(data, "dtypes")
+    )
 
 
 def is_series(data) -> bool:

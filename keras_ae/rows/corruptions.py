@@ -89,7 +89,9 @@ class Masking(Corruption):
 
 @dataclass(frozen=True)
 class MissingValues(Corruption):
-    """Hide a share `rate` of the values, completely at random; NaN in x counts as hidden, too.
+    """Hide a share `rate` of the values, completely at random.
+
+    `keras_ae.corruptions.corrupt` counts NaN in x as hidden, too; models refuse NaN, see `keras_ae.imputation`.
 
     Args:
         rate: share of the values that is hidden, in (0, 1).

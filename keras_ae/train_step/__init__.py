@@ -9,6 +9,8 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
   that gradients go through; 1 and the value itself on one device.
 - `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
 - `fitting(callbacks, steps_per_epoch)`: what holds from the first step of `fit` to its last, a context.
+- `expect_weights(kind, rank)`: the next data of "train" or "test" have weights of that rank, None for none or any.
+- `apart()`: what holds within `train_on_batch`, which a callback of `fit` may call, a context.
 - `keeping_state()`: what holds within `evaluate` and `predict` of a stream, a context.
 - `read(arguments)`: Keras' arguments of `fit`, `evaluate` or `predict`, data sets as its trainer reads them fastest.
 - `alone(action)`: run what one process does without the others, such as saving.

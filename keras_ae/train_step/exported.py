@@ -29,7 +29,10 @@ def write(model: keras.Model, kind: str, path: Path, names: list[str], **options
 
         through = path.with_suffix(".onnx")
         write(model, "onnx", through, names)
-        openvino.save_model(openvino.convert_model(through), path, compress_to_fp16=False)
+        converted = openvino.convert_model(through)
+        for output, name in zip(converted.outputs, names, strict=True):
+            output.get_tensor().set_names({name})
+        openvino.save_model(converted, path, compress_to_fp16=False)
         through.unlink()
         return
     if kind == "onnx":
@@ -95,4 +98,6 @@ def _openvino(path, inputs):
 
     # On CPUs that have bfloat16 it would compute in it.
     compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return {output.any_name: np.array(value) for output, value in compiled(inputs).items()}
+    # Compiling may give an output a second name, of the layer before it, and put that first.
+    names = [output.any_name for output in openvino.Core().read_model(str(path)).outputs]
+    return dict(zip(names, (np.array(value) for value in compiled(inputs).values()), strict=True))

@@ -104,6 +104,13 @@ class Steps:
         """Return the context of `fit`, in which nothing is needed here."""
         return nullcontext()
 
+    def apart(self):
+        """Return the context of a step of a batch by hand, in which nothing is needed here."""
+        return nullcontext()
+
+    def expect_weights(self, kind: str, rank: int | None) -> None:
+        """Nothing to do: the step sees the rank of each batch's weights."""
+
     @contextmanager
     def keeping_state(self) -> Iterator[None]:
         """Within `evaluate` or `predict` a failure leaves variables as they were: Keras takes their values out."""

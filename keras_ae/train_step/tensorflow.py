@@ -142,10 +142,39 @@ class Steps:
             self.functions["other"], self.train_function = self.train_function, self.functions.get("other")
         self.watch = watch
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within, a step of a batch by hand is none of the `fit` that may be going on."""
+        watch, runs_ahead = self.watch, self.may_run_ahead
+        self._set_watch(None)
+        self.may_run_ahead = False
+        try:
+            yield
+        finally:
+            self._set_watch(watch)
+            self.may_run_ahead = runs_ahead
+
     def _look(self, step: int, parts: tuple) -> tuple:
         """Called by the step with a batch that it does not know to be good."""
         self.watch.is_first &= step == self.first_step
         return self.watch(parts)
+
+    def expect_weights(self, kind: str, rank: int | None) -> None:
+        """Make the step of that kind, "train" or "test", anew where it was traced for weights of another rank.
+
+        TensorFlow would trace once more for weights of any rank, which may be those of samples or of values.
+        """
+        before = self.functions.setdefault(f"weights of {kind}", rank)
+        if rank is None or rank == before:
+            return
+        self.functions[f"weights of {kind}"] = rank
+        if before is None:
+            return
+        if kind == "train":
+            self.train_function = None
+            self.functions.pop("other", None)
+        else:
+            self.test_function = None
 
     def keeping_state(self):
         """Return the context of `evaluate` and `predict`, whose failure changes nothing here."""

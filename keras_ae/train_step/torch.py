@@ -97,6 +97,13 @@ class Steps:
         """Return the context of `fit`: memory is kept between steps."""
         return kept_memory(on_cpu=not self.returns_early)
 
+    def apart(self):
+        """Return the context of a step of a batch by hand, in which nothing is needed here."""
+        return nullcontext()
+
+    def expect_weights(self, kind: str, rank: int | None) -> None:
+        """Nothing to do: the step sees the rank of each batch's weights."""
+
     def keeping_state(self):
         """Return the context of `evaluate` and `predict`, whose failure changes nothing here."""
         return nullcontext()

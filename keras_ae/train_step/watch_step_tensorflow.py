@@ -21,7 +21,8 @@ def can_look(watched: WatchedDataset) -> bool:
     return (
         weights is None
         and all(part.shape.rank is not None and tuple(part.shape[1:]) == spec.input_shape for part in parts)
-        and all(part.dtype in (tf.float32, tf.uint8) for part in parts)
+        # Bytes are images, or refused.
+        and all(part.dtype == tf.float32 or (part.dtype == tf.uint8 and len(spec.input_shape) == 3) for part in parts)
     )
 
 

@@ -1,6 +1,7 @@
 """A `tf.data.Dataset` whose every batch passes a check in Python, on whatever backend Keras runs."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import tensorflow as tf
 
@@ -18,7 +19,11 @@ class WatchedAdapter(TFDatasetAdapter):
 
     def get_numpy_iterator(self) -> Iterator[tuple]:
         """Called by Keras once a pass."""
-        return map(self.watch, super().get_numpy_iterator())
+        batches = map(self.watch, super().get_numpy_iterator())
+        first = next(batches, None)
+        if first is None:
+            raise self.watch.without_a_batch()
+        return chain([first], batches)
 
     def get_jax_iterator(self) -> Iterator[tuple]:
         """Called by Keras on JAX once a pass."""
@@ -40,6 +45,12 @@ def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Datase
 
     def checked(*element):
         x, y, weights = watch.parts_of(element if len(element) > 1 else element[0], watch.name)
+        for part, what in ((y, "target"), (weights, "sample_weight")):
+            if part is not None and (part.shape.rank is None or (part is weights and part.shape[1:] == [None])):
+                raise ValueError(
+                    f"{watch.name} gives a {what} of unknown shape {part.shape}, which the step must know. Say it by "
+                    "tf.ensure_shape in dataset.map(...), and leave labels out there."
+                )
         if weights is not None and y is None:  # Of no columns, it stands for none.
             y = tf.zeros((tf.shape(x)[0], 0))
         parts = [part for part in (x, y, weights) if part is not None]
@@ -59,9 +70,7 @@ def _shape_of(part: tf.Tensor, shape: tuple) -> tuple:
 
 
 def _weights_shape(weights: tf.Tensor, shape: tuple) -> tf.TensorShape:
-    """The shape that weights have after the check, (batch,) or (batch, *shape), or that nothing is known of it."""
+    """The shape that weights have after the check, (batch,) or (batch, *shape)."""
     known = weights.shape
-    if known.rank is None or (known.rank == 2 and known[-1] is None):
-        return tf.TensorShape(None)
     of_samples = known.rank == 1 or (known.rank == 2 and known[-1] == 1)
     return tf.TensorShape((known[0],) if of_samples else (known[0], *shape))
