@@ -11,8 +11,8 @@ from keras_ae.stopping import FULL
 class Anneal(keras.callbacks.Callback):
     """Set a weight of the objective at the beginning of every epoch; no backend retraces its step for it.
 
-    Logs get `full_loss` and `val_full_loss`, the loss at the value of the last epoch, by which epochs compare. The value
-    of the last epoch stays: a later `fit` without the callback trains with it.
+    Logs get `full_loss` and `val_full_loss`, the loss at the value of the last epoch, by which epochs compare. That
+    value stays: a later `fit` without the callback trains with it.
 
     For a schedule by step write it in the spec, `Gaussian(16, beta=Ramp(0.0, 1.0, steps=5000))`: the step then reads
     it from the optimiser's count of iterations.

@@ -91,7 +91,7 @@ class Masking(Corruption):
 class MissingValues(Corruption):
     """Hide a share `rate` of the values, completely at random.
 
-    `keras_ae.corruptions.corrupt` counts NaN in x as hidden, too; models refuse NaN, see `keras_ae.imputation`.
+    `keras_ae.corruptions.corrupted` counts NaN in x as hidden, too; models refuse NaN, see `keras_ae.imputation`.
 
     Args:
         rate: share of the values that is hidden, in (0, 1).
