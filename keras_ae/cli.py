@@ -16,6 +16,8 @@ import keras_ae
 from keras_ae.rows import row_from_dict
 from keras_ae.train_step.distribution import KINDS
 
+PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
+
 app = typer.Typer(
     help="Train and use autoencoders. Choose the backend with KERAS_BACKEND=tensorflow, jax or torch.",
     no_args_is_help=True,
@@ -52,6 +54,8 @@ def show(
         return
     spec = keras_ae.spec(name, **_overrides(options))
     print(keras_ae.describe(name))
+    print()
+    print(f"Options (--set KEY=VALUE): {keras_ae.registry.options(name)}")
     print()
     print(spec)
 
@@ -273,14 +277,14 @@ def _opened(folder: Path):
 
 
 def _overrides(options: list[str] | None) -> dict:
-    """Parse KEY=VALUE, the value as JSON where it is JSON, a row where it says so, else as text."""
+    """Parse KEY=VALUE, the value as JSON or Python's True, False, None, a row where it says so, else as text."""
     found = {}
     for option in options or []:
         key, equals, text = option.partition("=")
         if not equals:
             raise ValueError(f"--set {option}: write KEY=VALUE.")
         try:
-            value = json.loads(text)
+            value = json.loads(PYTHON_WORDS.get(text, text))
         except json.JSONDecodeError:
             value = text
         found[key] = row_from_dict(value) if isinstance(value, dict) else value

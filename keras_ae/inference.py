@@ -307,7 +307,7 @@ class Inference:
     def _require_variational(self, method: str) -> None:
         if not self.is_variational:
             raise ValueError(
-                f"{method} needs a prior over codes, which a {self.spec.model} has not. "
+                f"{method} needs a prior over codes, which {self.spec.model!r} has not. "
                 "Use a variational model, such as keras_ae.build('conv_vae')."
             )
 

@@ -50,6 +50,12 @@ def describe(name: str) -> str:
     return inspect.getdoc(_found(name, _SPECS, "model"))
 
 
+def options(name: str) -> str:
+    """Return the options of the model called `name` with what they are unless told otherwise."""
+    found = inspect.signature(_found(name, _SPECS, "model")).parameters.values()
+    return ", ".join(f"{each.name}={each.default!r}" for each in found)
+
+
 def spec(name: str, **overrides):
     """Return the `Spec` of the model called `name`.
 

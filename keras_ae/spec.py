@@ -172,7 +172,10 @@ class Spec:
             FileNotFoundError: there is no such file.
             SpecError: the file is damaged or no spec.
         """
-        data = Path(path).read_bytes()
+        try:
+            data = Path(path).read_bytes()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(error.errno, "There is no spec file", str(path)) from None
         if digest is not None and sha256(data).hexdigest() != digest:
             raise SpecError(f"{path} is damaged or was changed: its SHA-256 is not {digest}. Copy it again.")
         try:

@@ -41,6 +41,13 @@ def test_show_prints_the_table_of_the_spec(tmp_path):
     assert str(keras_ae.spec("ae")) in output("show", path)
 
 
+def test_show_lists_the_options_of_the_model():
+    for name in ("conv_ae", "vae"):
+        shown = output("show", name)
+        assert "Options (--set KEY=VALUE): input_shape=(28, 28, 1)" in shown and "likelihood=" in shown
+    assert "tied" in output("show", "ae", "--set", "tied=True").partition("Options")[2]
+
+
 def test_evaluate_prints_the_numbers_of_metrics_json(folder):
     numbers = json.loads((folder / "metrics.json").read_text())
     assert f"{numbers['nll']:.4f}" in output("evaluate", folder)

@@ -199,7 +199,7 @@ def test_what_cannot_be_answered_is_refused(vae, denoiser):
         vae.decode(np.full((1, 3), np.nan))
     with pytest.raises(ValueError, match=r"x has shape .* the model takes \(batch, 4, 4, 1\)"):
         vae.encode(X[..., 0])
-    with pytest.raises(ValueError, match="sample needs a prior over codes, which a ae has not"):
+    with pytest.raises(ValueError, match="sample needs a prior over codes, which 'ae' has not"):
         denoiser.sample(3)
     with pytest.raises(ValueError, match="log_likelihood needs a prior"):
         denoiser.log_likelihood(X)

@@ -51,5 +51,5 @@ def _require_variational(score: Score) -> None:
     if not score.model.is_variational:
         raise ValueError(
             f"{type(score).__name__} needs a variational model, such as keras_ae.build('vae'), "
-            f"and this one is a {score.model.spec.model}. ReconstructionError takes any model."
+            f"and this one is {score.model.spec.model!r}. ReconstructionError takes any model."
         )
