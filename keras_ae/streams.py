@@ -74,7 +74,9 @@ class Watch:
 
         Labels are left out, with one notice.
         """
-        x, y, sample_weight = _entry(batch, self, name) if isinstance(batch, dict) else _parts(batch, name)
+        x, y, sample_weight = (batch, None, None) if isinstance(batch, dict) else _parts(batch, name)
+        if isinstance(x, dict):
+            x = _entry(x, self, name)
         if y is not None and is_labels(shape_of(y), self.spec.input_shape):
             self.leave_out(f"labels {shape_of(y)} beside x")
             y = None
@@ -130,7 +132,7 @@ def first_part(batch, name: str):
     return _parts(batch, name)[0]
 
 
-def _entry(batch: dict, watch: Watch, name: str) -> tuple:
+def _entry(batch: dict, watch: Watch, name: str):
     """The one entry of a dict that has the shape of x; the others are left out."""
     shape = watch.spec.input_shape
     fitting = [key for key, part in batch.items() if (shape_of(part) or ())[1:] == shape]
@@ -144,7 +146,7 @@ def _entry(batch: dict, watch: Watch, name: str) -> tuple:
     others = [key for key in batch if key != fitting[0]]
     if others:
         watch.leave_out(f"{', '.join(map(repr, others))} beside {fitting[0]!r}")
-    return batch[fitting[0]], None, None
+    return batch[fitting[0]]
 
 
 def shape_of(part) -> tuple | None:

@@ -99,7 +99,11 @@ def test_bytes_are_images_and_a_first_batch_that_may_be_masks_is_refused():
 
 def test_labels_and_entries_are_left_out_with_one_notice():
     labels = np.arange(40)
-    for data, what in ((of((X, labels)), "labels"), (of({"image": X, "label": labels}), "'label' beside 'image'")):
+    for data, what in (
+        (of((X, labels)), "labels"),
+        (of({"image": X, "label": labels}), "'label' beside 'image'"),
+        (of(({"image": X}, labels)), "labels"),
+    ):
         with pytest.warns(UserWarning, match=what) as notices:
             found = trained(data)
         assert sum(what in str(notice.message) for notice in notices) == 1 and same(found, trained(X))
