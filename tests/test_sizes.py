@@ -179,6 +179,7 @@ def test_a_spec_and_a_denoising_network_refuse_a_side_of_no_length():
         keras_ae.denoising_spec((None, None, 1))
 
 
+@pytest.mark.slow  # 35 million weights, in a process for each backend.
 @pytest.mark.parametrize("other", [name for name in OTHERS if name != keras.backend.backend()])
 def test_uneven_sides_are_equal_on_every_backend(other, tmp_path):
     pytest.importorskip(other)

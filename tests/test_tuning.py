@@ -16,6 +16,7 @@ def searched(root, recipe, out):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "needs"),
     [("tune_optuna", ["optuna"]), ("tune_keras_tuner", ["keras_tuner", "tensorboard"])],
