@@ -68,6 +68,7 @@ FLOORS = {
     "priors": 9,  # Densities fitted to the codes of a trained model, to sample from.
     "pretrained": 10,  # Weights by name: catalogue, cards, checked folders, packing, what is measured of them.
     "estimators": 10,  # The scikit-learn and the PyOD face.
+    "settings": 9,  # What fixes a run.
     "runs": 10,  # A model trained on a data set, in a folder.
     "classifiers": 11,  # Small shipped classifiers, whose features measure samples.
     "__init__": 12,  # The public names.
