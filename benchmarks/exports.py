@@ -82,14 +82,12 @@ def measure(_) -> dict:
 
 def report(results: list[dict]) -> str:
     """Return the page as Markdown."""
-    sentences: list[str] = []
+    sentences = harness.Sentences()
 
     def cell(text: str) -> str:
         if "e-" in text[:8] or text.startswith("0.0e"):
             return text
-        if text not in sentences:
-            sentences.append(text)
-        return f"refused [{sentences.index(text) + 1}]"
+        return sentences.cell(text)
 
     lines = [
         "# Exports",
@@ -112,10 +110,7 @@ def report(results: list[dict]) -> str:
         for result in results:
             cells = " | ".join(cell(text) for text in result["table"][name].values())
             lines.append(f"| {name} | {result['backend']} | {cells} |")
-    lines += ["", "What is said:", ""]
-    lines += [f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1)]
-    versions = "; ".join(harness.named(result["versions"]) for result in results)
-    return "\n".join([*lines, "", f"Versions: {versions}."]) + "\n"
+    return "\n".join(lines) + "\n" + sentences.below(results)
 
 
 if __name__ == "__main__":

@@ -143,14 +143,12 @@ def came_of(function, data, expected) -> str:
 
 def report(results: list[dict]) -> str:
     """Return the page as Markdown: one table of all backends, and the sentences below it."""
-    sentences: list[str] = []
+    sentences = harness.Sentences()
 
     def cell(text: str) -> str:
         if text.isupper() or text == "taken":
             return text
-        if text not in sentences:
-            sentences.append(text)
-        return f"refused [{sentences.index(text) + 1}]"
+        return sentences.cell(text)
 
     columns = list(next(iter(results[0]["table"].values())))
     lines = [
@@ -174,10 +172,7 @@ def report(results: list[dict]) -> str:
         for cells in dict.fromkeys(cells for _, cells in rows):
             backends = ", ".join(backend for backend, other in rows if other == cells)
             lines.append(f"| {form} | {'all' if backends.count(',') == 2 else backends} | {' | '.join(cells)} |")
-    lines += ["", "What is said:", ""]
-    lines += [f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1)]
-    versions = "; ".join(harness.named(result["versions"]) for result in results)
-    return "\n".join([*lines, "", f"Versions: {versions}."]) + "\n"
+    return "\n".join(lines) + "\n" + sentences.below(results)
 
 
 if __name__ == "__main__":

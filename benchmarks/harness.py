@@ -93,6 +93,24 @@ def shown(values: list[float]) -> str:
     return f"{statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
 
 
+class Sentences:
+    """What is said in place of a result: numbered in a table, and written out below it."""
+
+    def __init__(self):
+        self.texts: list[str] = []
+
+    def cell(self, text: str) -> str:
+        """Return the number of a sentence, as a cell."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return f"refused [{self.texts.index(text) + 1}]"
+
+    def below(self, results: list[dict]) -> str:
+        """Return the sentences, and the versions that were measured."""
+        lines = ["", "What is said:", "", *(f"{number}. {text}" for number, text in enumerate(self.texts, start=1))]
+        return "\n".join([*lines, "", f"Versions: {'; '.join(named(each['versions']) for each in results)}."]) + "\n"
+
+
 def spread(values: np.ndarray) -> str:
     """Return the mean over seeds as text, and the standard deviation where there are several: (seeds,)."""
     digits = 2 if values.mean() > 1.5 else 3
