@@ -126,8 +126,7 @@ def weighted(kind):
     return {"x": X, "sample_weight": weights, "batch_size": 8}, {"x": of((X, X, weights))}
 
 
-@pytest.mark.parametrize("order", [("values", "samples"), ("samples", "values")])
-@pytest.mark.parametrize("form", [0, 1])
+@pytest.mark.parametrize(("order", "form"), [(("values", "samples"), 0), (("samples", "values"), 1)])
 def test_weights_of_values_and_of_samples_take_turns(order, form):
     model = keras_ae.build(SPEC, seed=0)
     for kind in order:
