@@ -50,7 +50,7 @@ def classifier(
     found.encoder.set_weights(encoder_to(model.encoder, layer, grid).get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     found.compile(optimizer, loss=loss, metrics=["accuracy"])
-    found.optimizer.build(found.trainable_variables)  # Keras refuses files without its state.
+    found.optimizer.build(found.trainable_variables)  # Or a file written before the first fit lacks its state.
     return found
 
 

@@ -6,6 +6,7 @@ Run as a script, `python test_sizes.py FILE`, it writes the reconstructions of `
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -151,6 +152,14 @@ def test_a_branch_that_ends_elsewhere_for_another_reason_is_refused():
     for rows in ((Upsample(2),), (Deconv(1, 4, 2),), (Conv(1, 4, 2),), (Deconv(1, 4, 2), Conv(1, 5, 3))):
         with pytest.raises(SpecError, match="Residual: the branch turns"):
             Residual(rows).output_shape((7, 5, 1))
+
+
+def test_the_page_on_sizes_has_the_numbers_of_the_specs():
+    page = (Path(__file__).parent.parent / "docs" / "sizes.md").read_text()
+    for shape, even in SHAPES.items():
+        named = [" x ".join(map(str, each)) for each in (shape, even)]
+        counts = [keras_ae.spec("conv_vae", input_shape=each).parameters for each in (shape, even)]
+        assert f"| {named[0]} | {counts[0]:,} | {named[1]} | {counts[1]:,} |" in page
 
 
 def test_a_dense_row_of_too_many_weights_is_warned_of_with_its_count(monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.datasets.images import fit
+from keras_ae.datasets.stores import to_unit_range
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 SPLIT_FOLDERS = ("train", "validation", "test")
@@ -87,8 +88,7 @@ class FileStore:
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """The samples at `rows`: float32, (len(rows), h, w, c)."""
-        x = read_images([self.paths[row] for row in rows], self.form)
-        return np.divide(x, np.float32(self.scale), dtype=np.float32)
+        return to_unit_range(read_images([self.paths[row] for row in rows], self.form), self.scale)
 
 
 def check_alpha(alpha: str) -> str:

@@ -1,11 +1,12 @@
 """Samples that are read, or made dense, when their batch comes: rows of sparse matrices and of files."""
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
 
-class LazyRows:
+class LazyRows(ABC):
     """What stands for an array (n, *shape) of which only pieces are ever in memory.
 
     `rows[start:stop]` and `rows[indices]` give NumPy arrays; `part(start, stop)` gives rows again.
@@ -50,11 +51,13 @@ class LazyRows:
         rows = np.asarray(rows)
         return self._pick(self.start + np.where(rows < 0, rows + len(self), rows)).astype(self.dtype, copy=False)
 
+    @abstractmethod
     def _read(self, rows: slice) -> np.ndarray:
-        raise NotImplementedError
+        """The rows of a slice of the source."""
 
+    @abstractmethod
     def _pick(self, rows: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The rows of the source at these places, in this order."""
 
 
 class SparseRows(LazyRows):

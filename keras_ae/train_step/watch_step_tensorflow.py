@@ -1,8 +1,8 @@
 """Batches of a `tf.data.Dataset` that the step of training looks at itself, where TensorFlow can tell a good one.
 
-A function mapped over a data set takes 0.05 ms a batch before it does anything, and one in Python thrice that: 4 % of a
-step of a small dense network. Within the step a look at all values costs next to nothing. It tells batches that are
-good beyond doubt; any other is handed to the `Watch`, which refuses it in words or lets it pass.
+A function mapped over a data set costs time before it does anything, and one in Python more, which a step of a small
+dense network feels (benchmarks/check_cost.py). Within the step a look at all values costs next to nothing. It tells
+batches that are good beyond doubt; any other is handed to the `Watch`, which refuses it in words or lets it pass.
 """
 
 from collections.abc import Callable
