@@ -174,6 +174,19 @@ def test_a_callback_may_train_on_a_batch(steps, form):
     assert int(model.optimizer.iterations) == 2 * (7 + (5 if steps is StepsWithin else 0))
 
 
+class WeighedByHand(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.train_on_batch(X[:8], sample_weight=np.ones((8, 6), "float32"))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="within Keras' fit on JAX the state is not in the model")
+def test_a_callback_may_train_by_weights_of_another_rank():
+    model = keras_ae.build(SPEC, seed=0)
+    model.fit(X, sample_weight=np.ones(40), batch_size=8, verbose=0)
+    model.fit(of(X), epochs=3, callbacks=[WeighedByHand()], verbose=0)
+    assert int(model.optimizer.iterations) == 5 + 3 * 6
+
+
 def test_bfloat16_and_long_floats_are_numbers():
     expected = trained(tf.cast(X, "bfloat16").numpy().astype("float32"))
     assert same(trained(of(tf.cast(X, "bfloat16"))), expected)

@@ -153,6 +153,7 @@ class Steps:
         finally:
             self._set_watch(watch)
             self.may_run_ahead = runs_ahead
+            self.make_train_function()  # `fit` goes on with it, if `expect_weights` has dropped it.
 
     def _look(self, step: int, parts: tuple) -> tuple:
         """Called by the step with a batch that it does not know to be good."""
