@@ -91,9 +91,9 @@ def report(results: list[dict], arguments) -> str:
         "# What the checks of the data cost",
         "",
         f"`python benchmarks/check_cost.py --repeats {arguments.repeats} --images {arguments.images}`: images per "
-        f"second of `fit` with and without checks, medians over fits of {EPOCHS} epochs (least to most), one of each in "
-        f"turn. The ratio is the median over the pairs; its floor is {FLOOR}. An array is read through once a `fit`, and "
-        "a longer one pays no more.",
+        f"second of `fit` with and without checks, medians over fits of {EPOCHS} epochs (least to most), one of each "
+        f"in turn. The ratio is the median over the pairs; its floor is {FLOOR}. An array is read through once a "
+        "`fit`, and a longer one pays no more.",
         "",
         "| backend | network, batch, form | with | without | ratio |",
         "|---|---|---|---|---|",
