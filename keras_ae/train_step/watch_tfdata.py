@@ -1,8 +1,8 @@
 """A `tf.data.Dataset` whose every batch passes a check in Python, on whatever backend Keras runs."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
+import numpy as np
 import tensorflow as tf
 
 # Keras takes an adapter in the place of a data set, but does not export the class.
@@ -18,20 +18,32 @@ class WatchedAdapter(TFDatasetAdapter):
         self.watch = watch
 
     def get_numpy_iterator(self) -> Iterator[tuple]:
-        """Called by Keras once a pass."""
-        batches = map(self.watch, super().get_numpy_iterator())
-        first = next(batches, None)
-        if first is None:
+        """Called by Keras once a pass.
+
+        It asks for no batch after the last one, whose number it knows. TensorFlow 2.21 takes a while to put away an
+        iterator that has not come to its end, so this one goes there by itself.
+        """
+        batches, number, place = super().get_numpy_iterator(), self.num_batches, 0
+        for place, batch in enumerate(batches, start=1):
+            if place == number:
+                next(batches, None)
+            yield self.watch(batch)
+        if not place:
             raise self.watch.without_a_batch()
-        return chain([first], batches)
 
     def get_jax_iterator(self) -> Iterator[tuple]:
         """Called by Keras on JAX once a pass."""
         return self.get_numpy_iterator()
 
     def get_torch_dataloader(self):
-        """Called by Keras on PyTorch once a pass."""
-        return data_adapter_utils.get_torch_dataloader(self.get_numpy_iterator())
+        """Called by Keras on PyTorch once a pass. Keras would copy arrays once more; tensors it takes as they are."""
+        import torch
+
+        def tensor(part: np.ndarray):
+            return torch.from_numpy(part) if part.dtype in (np.float32, np.uint8) and part.flags.writeable else part
+
+        batches = (tuple(map(tensor, batch)) for batch in self.get_numpy_iterator())
+        return data_adapter_utils.get_torch_dataloader(batches)
 
 
 def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Dataset:
