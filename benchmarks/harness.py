@@ -40,11 +40,13 @@ def images(count: int):
 def rates(variants: dict[str, Callable[[], float]], count: int, repeats: int) -> dict:
     """Run every variant's epoch in turn and return images per second of each, without the first round, which compiles.
 
+    Every second round goes backwards, so that none always follows the same other.
+
     A variant is a function that runs an epoch over `count` images and returns its loss.
     """
     found, losses = {name: [] for name in variants}, {}
     for repeat in range(repeats + 1):
-        for name, epoch in variants.items():
+        for name, epoch in list(variants.items())[:: -1 if repeat % 2 else 1]:
             started = time.perf_counter()
             losses[name] = epoch()
             if repeat:
