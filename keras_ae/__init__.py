@@ -14,9 +14,9 @@ and `card(name)` says what they are; `datasets.load(name)` brings data.
 
 from importlib import import_module
 
-from keras_ae import models
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.corruptions import corrupted
+from keras_ae.models import ELBO, NeighbourEmbedding, Reconstruction, Sparsity
 from keras_ae.pretrained import card, list_weights
 from keras_ae.registry import build, describe, list_models, register, register_type, spec
 from keras_ae.rows import (
@@ -40,9 +40,9 @@ from keras_ae.rows import (
     Masking,
     MissingValues,
     MixturePrior,
-    Neighbours,
     Norm,
     Normal,
+    Objective,
     OneOf,
     Poisson,
     Pool,
@@ -50,12 +50,12 @@ from keras_ae.rows import (
     Reshape,
     Residual,
     SaltAndPepper,
-    Sparse,
     SpecError,
     Speckle,
     SpectralNoise,
     Upsample,
     Vector,
+    sparse_code,
 )
 from keras_ae.saving import load_model
 from keras_ae.spec import Spec

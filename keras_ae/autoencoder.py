@@ -1,6 +1,6 @@
 """`Autoencoder`: a compiled Keras model with a spec, one objective, and one step for every backend."""
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
@@ -13,6 +13,7 @@ from keras_ae.fitting import Fitting
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
 from keras_ae.resizing import Resizing
+from keras_ae.rows import Scheduled
 from keras_ae.sample_weights import weighs_values
 from keras_ae.saving import Saving
 from keras_ae.schedules import end_of, value_at
@@ -50,7 +51,6 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
     """
 
     terms: tuple[str, ...] = ("nll",)
-    weighted: ClassVar[dict[str, str]] = {}  # A weight of the objective that may move: the term that it multiplies.
     samples_code = False
 
     def __init__(
@@ -71,8 +71,9 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         self.parts = parts
         self.encoder, self.latent, self.decoder_logits = parts.encoder, parts.latent, parts.decoder
         self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
-        self.scheduled = {key: self._scheduled_weight(key) for key in spec.latent.scheduled}
-        schedules = {name: getattr(spec.latent, name) for name in self.scheduled if name in self.weighted}
+        self.scheduled = {name: self._scheduled_variable(name, value) for name, value in spec.scheduled.items()}
+        self.weighted = spec.objective.weights  # A weight of the objective: the term that it multiplies.
+        schedules = {name: spec.scheduled[name] for name in self.weighted}
         self.full_weights = {
             name: end_of(schedule) for name, schedule in schedules.items() if not isinstance(schedule, int | float)
         }
@@ -85,9 +86,9 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         """Codes -> the likelihood's mean, as `decode` gives it: (batch, latent_dim) -> (batch, *input_shape)."""
         return self.parts.mean
 
-    def _scheduled_weight(self, name: str):
-        """Return a variable, which a step can read anew without a retrace, at the value that `name` has at step 0."""
-        start = keras.initializers.Constant(float(value_at(getattr(self.spec.latent, name), 0)))
+    def _scheduled_variable(self, name: str, schedule: Scheduled):
+        """Return a variable, which a step can read anew without a retrace, at the value of the schedule at step 0."""
+        start = keras.initializers.Constant(float(value_at(schedule, 0)))
         options = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         return self.add_weight(shape=(), initializer=start, name=name, **options)
 
@@ -188,7 +189,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
 
     def _advance_schedules(self) -> None:
         for name, variable in self.scheduled.items():
-            schedule = getattr(self.spec.latent, name)
+            schedule = self.spec.scheduled[name]
             if not isinstance(schedule, int | float):  # A plain number may have been set by the Anneal callback.
                 variable.assign(value_at(schedule, self.optimizer.iterations))
 

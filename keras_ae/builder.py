@@ -1,6 +1,5 @@
 """From spec to Keras: the Functional encoder and decoder, one row type, one function."""
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,13 +24,11 @@ from keras_ae.rows import (
     Flatten,
     Gaussian,
     Identity,
-    Neighbours,
     Norm,
     Pool,
     Reshape,
     Residual,
     Row,
-    Sparse,
     Upsample,
     Vector,
     per_axis,
@@ -132,11 +129,11 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
     lend, borrow = (ties.lend, ties.borrow) if (ties := spec.tied and Ties()) else (None, None)
     parts = Parts(
         encoder=_encoder(spec, Maker(seeds, count(), dtype, draw, tie=lend)),
-        latent=_latent_layer(spec.latent, int(seeds.integers(2**31))),
+        latent=_latent_layer(spec.code, int(seeds.integers(2**31))),
         decoder=_decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow)),
         likelihood=likelihood_layer(spec.likelihood),
         corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
-        prior=_prior_layer(spec.latent, seeds, draw) if isinstance(spec.latent, Gaussian) else None,
+        prior=_prior_layer(spec.code, seeds, draw) if isinstance(spec.code, Gaussian) else None,
     )
     for layer in (*parts.encoder.layers, *parts.decoder.layers):
         blank = getattr(layer, "kernel_initializer", None)
@@ -156,7 +153,7 @@ class _Scaling:
 def _encoder(spec: Spec, make: Maker) -> keras.Model:
     x = keras.Input(spec.input_shape, name="x")
     h = _apply_all(spec.encoder, x, make)
-    heads = _heads(spec.latent, h, replace(make, dtype="float32"))
+    heads = _heads(spec.code, h, replace(make, dtype="float32"))
     kind = type(keras.Model(x, heads))
     return named_as(kind, _Scaling)(x, heads, name="encoder")
 
@@ -275,53 +272,41 @@ def _(row: Residual, x, make):
 
 
 @singledispatch
-def _heads(latent: Row, h, make: Maker) -> dict:
-    raise TypeError(f"{latent!r} is not a latent row.")
+def _heads(code: Row, h, make: Maker) -> dict:
+    raise TypeError(f"{code!r} is no code row.")
 
 
 @_heads.register
-def _(latent: Vector, h, make):
-    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, activation=latent.activation, name="z")(h)}
+def _(code: Vector, h, make):
+    start = keras.initializers.Constant(code.bias) if code.bias else "zeros"
+    options = {"activation": code.activation, "bias_initializer": start}
+    return {"z": make.weighted(keras.layers.Dense, code.latent_dim, name="z", **options)(h)}
 
 
 @_heads.register
-def _(latent: Neighbours, h, make):
-    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, name="z")(h)}
-
-
-@_heads.register
-def _(latent: Identity, h, make):
+def _(code: Identity, h, make):
     return {"z": make.layer(keras.layers.Activation, "linear", name="z")(h)}
 
 
 @_heads.register
-def _(latent: Gaussian, h, make):
-    z_mean = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_mean")(h)
-    log_var = make.weighted(keras.layers.Dense, latent.latent_dim, name="z_log_var")(h)
+def _(code: Gaussian, h, make):
+    z_mean = make.weighted(keras.layers.Dense, code.latent_dim, name="z_mean")(h)
+    log_var = make.weighted(keras.layers.Dense, code.latent_dim, name="z_log_var")(h)
     return {"z_mean": z_mean, "z_log_var": make.layer(LogVariance, name="bound")(log_var)}
 
 
-@_heads.register
-def _(latent: Sparse, h, make):
-    # Under the KL penalty units start at the wanted mean activation, so that the first steps need not put them out.
-    bias = math.log(latent.rho / (1 - latent.rho)) if latent.penalty == "kl" else 0.0
-    start = keras.initializers.Constant(bias)
-    options = {"activation": latent.activation, "bias_initializer": start}
-    return {"z": make.weighted(keras.layers.Dense, latent.latent_dim, name="z", **options)(h)}
-
-
-def _latent_layer(latent: Row, seed: int) -> keras.layers.Layer:
+def _latent_layer(code: Row, seed: int) -> keras.layers.Layer:
     options = {"dtype": "float32", "name": "latent"}
-    return Sampling(seed, **options) if isinstance(latent, Gaussian) else Code(**options)
+    return Sampling(seed, **options) if isinstance(code, Gaussian) else Code(**options)
 
 
-def _prior_layer(latent: Gaussian, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer:
+def _prior_layer(code: Gaussian, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer:
     options = {"dtype": "float32", "name": "prior"}
-    if latent.prior is None:
+    if code.prior is None:
         return StandardNormal(**options)
     seed = int(seeds.integers(2**31))
-    kind = MIXTURES[latent.prior.covariance]
-    return kind(latent.prior.components, latent.latent_dim, seed, draw=draw, **options)
+    kind = MIXTURES[code.prior.covariance]
+    return kind(code.prior.components, code.latent_dim, seed, draw=draw, **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

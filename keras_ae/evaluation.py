@@ -9,7 +9,8 @@ import numpy as np
 from keras_ae import metrics, plots
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Part
-from keras_ae.rows import DiscretizedLogistic, Sparse
+from keras_ae.models.sparse_ae import Sparsity
+from keras_ae.rows import DiscretizedLogistic
 
 PICTURED = 2000  # Samples in a latent map: enough to fill it, few enough to draw at once.
 
@@ -53,8 +54,8 @@ def fixed(binarize: str | None) -> str | None:
 
 
 def _of_code(model: Autoencoder, z: np.ndarray, result: dict) -> dict:
-    if isinstance(model.spec.latent, Sparse):
-        if model.spec.latent.penalty == "kl":
+    if isinstance(model.spec.objective, Sparsity):
+        if model.spec.objective.penalty == "kl":
             return {"mean_activation": float(z.mean())}
         return {"active_share": float((z > 0).mean()), "dead_share": float((z == 0).all(axis=0).mean())}
     if not model.is_variational:

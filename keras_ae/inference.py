@@ -31,7 +31,7 @@ class Inference:
     @property
     def is_variational(self) -> bool:
         """Whether the code has a posterior and a prior, so that the model can sample and has a likelihood."""
-        return isinstance(self.spec.latent, Gaussian)
+        return isinstance(self.spec.code, Gaussian)
 
     @over_batches
     def posterior(self, x, *, batch_size: int = 256) -> dict[str, np.ndarray]:

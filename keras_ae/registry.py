@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 
 from keras_ae.planned import SEVERAL_INPUTS, way_today
+from keras_ae.rows import Objective
 
 _SPECS: dict[str, Callable] = {}
 _TYPES: dict[str, type] = {}
@@ -24,11 +25,11 @@ def register(name: str) -> Callable:
     return decorate
 
 
-def register_type(name: str) -> Callable:
-    """Decorate the `Autoencoder` subclass that trains specs whose `model` is `name`."""
+def register_type(objective: type[Objective]) -> Callable:
+    """Decorate the `Autoencoder` subclass that trains specs with such an objective."""
 
     def decorate(cls):
-        _TYPES[name] = cls
+        _TYPES[objective.model] = cls
         return cls
 
     return decorate

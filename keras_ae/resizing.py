@@ -45,16 +45,16 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
     """Return a spec of the same rows for samples of other sides.
 
     Args:
-        spec: its latent row is `Identity`.
+        spec: its code is `Identity`.
         input_shape: (*sides, channels).
 
     Raises:
-        SpecError: another latent row, other channels, or rows that name sides.
+        SpecError: another code, other channels, or rows that name sides.
     """
     shape = checked_shape(input_shape)
-    if not isinstance(spec.latent, Identity):
+    if not isinstance(spec.code, Identity):
         raise SpecError(
-            f"resized({shape}): the code {spec.latent} belongs to input_shape={spec.input_shape}. Crop, pad or resize "
+            f"resized({shape}): the code {spec.code} belongs to input_shape={spec.input_shape}. Crop, pad or resize "
             "the samples to that; a network of convolutions whose code is Identity takes other sides."
         )
     if len(shape) != len(spec.input_shape) or shape[-1] != spec.input_shape[-1]:
@@ -64,7 +64,7 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
     before, after = (shapes(spec.encoder, each) for each in (spec.input_shape, shape))
     maps = [Reshape(_flattened(spec.encoder, along)) for along in (before, after)]
     decoder = spec.decoder and tuple(maps[1] if row == maps[0] else row for row in spec.decoder)
-    return replace(spec, input_shape=shape, latent=Identity(prod(after[-1])), decoder=decoder)
+    return replace(spec, input_shape=shape, code=Identity(prod(after[-1])), decoder=decoder)
 
 
 def _flattened(rows: tuple, along: list) -> tuple[int, ...]:

@@ -237,7 +237,7 @@ class Run:
     def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
         x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
         options = {"folder": self.pictures / "epochs", "every": math.ceil(self.settings.epochs / PICTURES)}
-        normal = isinstance(self.spec.latent, Gaussian) and self.spec.latent.prior is None
+        normal = isinstance(self.spec.code, Gaussian) and self.spec.code.prior is None
         watch = [callbacks.CollapseMonitor(x)] if normal else []
         return [
             *watch,

@@ -184,7 +184,7 @@ class Saving(SavesWhole):
 
     def _moving_weights(self) -> list:
         """Return the weights of the loss that follow a schedule; plain numbers are the spec's alone."""
-        schedules = ((getattr(self.spec.latent, name), variable) for name, variable in self.scheduled.items())
+        schedules = ((self.spec.scheduled[name], variable) for name, variable in self.scheduled.items())
         return [variable for schedule, variable in schedules if not isinstance(schedule, int | float)]
 
     def _random_states(self) -> list:
@@ -236,8 +236,8 @@ def architecture(spec: Spec) -> dict[str, str]:
     return {
         "input_shape": str(spec.input_shape),
         "encoder": shown(spec.encoder),
-        "latent": f"{type(spec.latent).__name__}({spec.latent_dim}), {getattr(spec.latent, 'activation', 'linear')}",
-        "prior": str(getattr(spec.latent, "prior", None) or "none learned"),
+        "code": f"{type(spec.code).__name__}({spec.latent_dim}), {getattr(spec.code, 'activation', 'linear')}",
+        "prior": str(getattr(spec.code, "prior", None) or "none learned"),
         "decoder": shown(spec.decoder_rows) + (", tied" if spec.tied else ""),
         "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
     }

@@ -2,14 +2,16 @@
 
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 
 from keras_ae.rows import (
     LIKELIHOODS,
+    ROWS,
     Activation,
+    Code,
     Conv,
     Corruption,
     Deconv,
@@ -17,26 +19,29 @@ from keras_ae.rows import (
     Dropout,
     Flatten,
     Gaussian,
-    Latent,
     Likelihood,
     Norm,
     Normal,
+    Objective,
     Reshape,
     Residual,
     Row,
+    Scheduled,
     Shape,
     SpecError,
     checked_count,
+    format_1,
     mirrored,
     plain,
     restored,
     shapes,
 )
 
-FORMAT = 1
+FORMAT = 2
 HUGE = 50_000_000  # Weights of one dense row above which a model is warned of.
 
 _KERNELS = Dense | Conv | Deconv
+_MOVING = ("code", "likelihood", "corruption", "objective")  # Parts that may have fields which schedules move.
 _WITHOUT_UNITS = Norm | Dropout | Activation | Flatten | Reshape
 
 
@@ -47,12 +52,13 @@ class Spec:
     Args:
         input_shape: shape of one sample, `(features,)` or `(*sides, channels)`.
         encoder: layer rows from x towards the code; they end in a flat shape.
-        latent: the code: `Vector`, `Identity`, `Gaussian`, `Sparse` or `Neighbours`.
+        code: what stands between encoder and decoder: `Vector`, `Identity` or `Gaussian`.
         likelihood: p(x|z), a row (`Bernoulli()`, `Normal("global")`, ...) or its short name in `LIKELIHOODS`.
         decoder: layer rows from the code back to `input_shape`; None mirrors the encoder. Its last row is linear,
             because the likelihood owns the squashing.
         corruption: what to do to the input while training (a denoising autoencoder), or None.
-        model: the model type that trains the spec; empty means the one that goes with the latent row.
+        objective: what training minimises, by what weights: `Reconstruction()`, `ELBO(beta=4.0)`, `Sparsity()`, ...;
+            it names the model type. None means `ELBO()` for a `Gaussian` code, else `Reconstruction()`.
         tied: whether each row of the decoder uses the kernel of the encoder's row that it mirrors, transposed, with a
             bias of its own (Vincent et al. 2010, JMLR 11, section 2). The decoder is then the mirror, the code has one
             head, and so has the likelihood.
@@ -63,23 +69,25 @@ class Spec:
 
     input_shape: Shape
     encoder: tuple[Row, ...]
-    latent: Latent
+    code: Code
     likelihood: Likelihood | str = "bernoulli"
     decoder: tuple[Row, ...] | None = None
     corruption: Corruption | None = None
-    model: str = ""
+    objective: Objective | None = None
     tied: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "input_shape", checked_shape(self.input_shape))
-        for name, kind in (("latent", Latent), ("corruption", Corruption | None)):
+        kinds = {"code": Code, "corruption": Corruption | None, "objective": Objective | None}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
-                raise SpecError(f"Spec: {name} must be a {name} row, got {getattr(self, name)!r}.")
+                raise SpecError(f"Spec: {name} must be a row of that kind, got {getattr(self, name)!r}.")
         if self.corruption is not None and self.corruption.leaves_nan:
             raise SpecError(f"Spec: corruption {self.corruption} leaves NaN. Let it fill with 'zero' or 'mean'.")
         object.__setattr__(self, "encoder", _checked_rows("encoder", self.encoder))
         object.__setattr__(self, "likelihood", _named_likelihood(self.likelihood))
-        object.__setattr__(self, "model", self.model or self.latent.model)
+        object.__setattr__(self, "objective", self.objective or ROWS[self.code.objective]())
+        self.objective.check_code(self.code)
         if self.decoder is not None:
             object.__setattr__(self, "decoder", _checked_rows("decoder", self.decoder))
         self._check_decoder()
@@ -91,8 +99,8 @@ class Spec:
         wrong = {
             f"tied must be True or False, got {self.tied!r}": self.tied is not True,
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
-            f"{self.latent} has two heads, which one kernel cannot mirror. Use Vector, Sparse or another code without "
-            "variance": isinstance(self.latent, Gaussian),
+            f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
+            "variance": isinstance(self.code, Gaussian),
             f"{self.likelihood} has {self.likelihood.heads} heads. Use one that has a single head, such as "
             "'gaussian'": self.likelihood.heads > 1,
             "Residual rows cannot be tied. Write their rows without Residual": any(
@@ -118,16 +126,36 @@ class Spec:
                 )
 
     @property
+    def model(self) -> str:
+        """The name of the model type that trains the spec."""
+        return self.objective.model
+
+    @property
+    def scheduled(self) -> dict[str, Scheduled]:
+        """What may move while a model trains, such as the weights of the objective, by name."""
+        rows = [row for part in _MOVING if (row := getattr(self, part)) is not None]
+        return {name: getattr(row, name) for row in rows for name in row.scheduled}
+
+    def rescheduled(self, **values: Scheduled) -> "Spec":
+        """Return the spec with other values of what `scheduled` names."""
+        changed = {}
+        for part in _MOVING:
+            row = getattr(self, part)
+            own = {name: value for name, value in values.items() if row is not None and name in row.scheduled}
+            changed |= {part: replace(row, **own)} if own else {}
+        return replace(self, **changed)
+
+    @property
     def latent_dim(self) -> int:
         """Dimensions of the code z."""
-        return self.latent.latent_dim
+        return self.code.latent_dim
 
     @property
     def decoder_rows(self) -> tuple[Row, ...]:
-        """The decoder's rows: those written, or the mirror of encoder and latent row."""
+        """The decoder's rows: those written, or the mirror of encoder and code."""
         if self.decoder is not None:
             return self.decoder
-        rows = [*self.encoder, self.latent]
+        rows = [*self.encoder, self.code]
         on_input = list(takewhile(lambda row: isinstance(row, _WITHOUT_UNITS), rows))
         # What only normalises or reshapes the input leaves nothing but its shape to rebuild.
         reshaping = [row for row in on_input if isinstance(row, Flatten | Reshape)]
@@ -144,7 +172,10 @@ class Spec:
     def from_dict(cls, config: dict) -> "Spec":
         """Rebuild a spec from `to_dict`."""
         config = dict(config)
-        if config.pop("format", None) != FORMAT:
+        written = config.pop("format", None)
+        if written == format_1.FORMAT:
+            config = format_1.upgraded(config)
+        elif written != FORMAT:
             raise SpecError(f"This is not a spec of format {FORMAT}. Was it written by a newer keras_ae?")
         unknown = set(config) - {field.name for field in fields(cls)}
         if unknown:
@@ -187,7 +218,7 @@ class Spec:
     def table(self) -> list[tuple[str, str, Shape, int]]:
         """Return `(part, row, output shape, parameters)` for the input and every row, in the order of a batch."""
         lines = [("input", "", self.input_shape, 0)]
-        for part, rows in (("encoder", self.encoder), ("latent", (self.latent,)), ("decoder", self.decoder_rows)):
+        for part, rows in (("encoder", self.encoder), ("code", (self.code,)), ("decoder", self.decoder_rows)):
             for row in rows:
                 before = lines[-1][2]
                 after, count = row.output_shape(before), row.parameters(before)
@@ -210,7 +241,7 @@ class Spec:
 
     def huge_rows(self) -> list[tuple[str, str, int]]:
         """Return `(part, row, parameters)` of every dense row of more than 50 million weights."""
-        dense = [line for line in self.table() if line[0] == "latent" or line[1].startswith("Dense(")]
+        dense = [line for line in self.table() if line[0] == "code" or line[1].startswith("Dense(")]
         return [(part, row, count) for part, row, _, count in dense if count > HUGE]
 
     @property
@@ -221,7 +252,7 @@ class Spec:
     def __str__(self):
         lines = [("part", "row", "output shape", "parameters")]
         lines += [(part, row, str(shape), f"{count:,}") for part, row, shape, count in self.table()]
-        lines.append((self.model, "", "", f"{self.parameters:,}"))
+        lines.append((self.model, str(self.objective), "", f"{self.parameters:,}"))
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         texts = [
             f"{part:<{widths[0]}}  {row:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
@@ -257,7 +288,7 @@ def last_weighted(rows: tuple[Row, ...], along: list[Shape]) -> int:
 def _checked_rows(name: str, rows) -> tuple[Row, ...]:
     rows = tuple(rows)
     for row in rows:
-        if not isinstance(row, Row) or not hasattr(row, "mirror") or isinstance(row, Latent):
+        if not isinstance(row, Row) or not hasattr(row, "mirror") or isinstance(row, Code):
             raise SpecError(f"Spec: {name} must hold layer rows such as Dense(256), got {row!r}.")
     return rows
 

@@ -22,7 +22,7 @@ def moving_weights(model, callbacks: Iterable[keras.callbacks.Callback] = ()) ->
         callbacks: those of `fit`; one that has `changes_objective` moves the weight `name`.
     """
     step = int(keras.ops.convert_to_numpy(model.optimizer.iterations)) if model.compiled else 0
-    by_step = [name for name in model.full_weights if moves(getattr(model.spec.latent, name), step)]
+    by_step = [name for name in model.full_weights if moves(model.spec.scheduled[name], step)]
     return by_step + [callback.name for callback in callbacks if getattr(callback, "changes_objective", False)]
 
 

@@ -16,6 +16,7 @@ import typer
 
 import keras_ae
 from keras_ae import (
+    ELBO,
     Activation,
     Conv,
     Deconv,
@@ -30,7 +31,7 @@ from keras_ae import (
     Ramp,
     Reshape,
     Residual,
-    Sparse,
+    Sparsity,
     Spec,
     SpectralNoise,
     Vector,
@@ -40,6 +41,7 @@ from keras_ae import (
     pretrained,
     priors,
     runs,
+    sparse_code,
 )
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.pretrained.cards import Card
@@ -53,9 +55,9 @@ def residual(filters: int) -> Residual:
     return Residual((Activation("silu"), Conv(filters, activation="silu"), Conv(filters, activation="linear")))
 
 
-def dense_spec(shape, latent, likelihood, widths=(512, 256), **options) -> Spec:
+def dense_spec(shape, code, likelihood, widths=(512, 256), **options) -> Spec:
     """Return a dense encoder of these widths, mirrored."""
-    return Spec(shape, (Flatten(), *(Dense(width, "silu") for width in widths)), latent, likelihood, **options)
+    return Spec(shape, (Flatten(), *(Dense(width, "silu") for width in widths)), code, likelihood, **options)
 
 
 def beside_linear(units: int, outputs: int) -> Residual:
@@ -63,11 +65,11 @@ def beside_linear(units: int, outputs: int) -> Residual:
     return Residual((Dense(units, "silu"), Dense(outputs, "linear")))
 
 
-def bent_linear_spec(shape, latent, likelihood, *, units=128) -> Spec:
+def bent_linear_spec(shape, code, likelihood, *, units=128) -> Spec:
     """Return `beside_linear` on the way to the code and back."""
     pixels = math.prod(shape)
-    encoder = (Flatten(), beside_linear(units, latent.latent_dim))
-    return Spec(shape, encoder, latent, likelihood, (beside_linear(units, pixels), Reshape(shape)))
+    encoder = (Flatten(), beside_linear(units, code.latent_dim))
+    return Spec(shape, encoder, code, likelihood, (beside_linear(units, pixels), Reshape(shape)))
 
 
 def down(filters: int, blocks: int) -> tuple:
@@ -90,13 +92,13 @@ def up(channels: int, filters: int, blocks: int) -> tuple:
     )
 
 
-def conv_spec(shape, latent, likelihood, *, filters=48, units=256, blocks=1, **options) -> Spec:
+def conv_spec(shape, code, likelihood, *, filters=48, units=256, blocks=1, **options) -> Spec:
     """Return `down` to a dense row, if `units` says so, and the code, and `up` from there."""
     quarter = (shape[0] // 4, shape[1] // 4, filters)
     dense = (Dense(units, "silu"),) if units else ()
     encoder = (*down(filters, blocks), Flatten(), *dense)
     decoder = (*dense, Dense(math.prod(quarter), "linear"), Reshape(quarter), *up(shape[-1], filters, blocks))
-    return Spec(shape, encoder, latent, likelihood, decoder, **options)
+    return Spec(shape, encoder, code, likelihood, decoder, **options)
 
 
 def sparse_spec(shape, strength, *, units=256, filters=32) -> Spec:
@@ -107,7 +109,7 @@ def sparse_spec(shape, strength, *, units=256, filters=32) -> Spec:
     quarter = (shape[0] // 4, shape[1] // 4, filters)
     encoder = (*down(filters, 1), Flatten(), Norm("batch"))
     decoder = (Dense(math.prod(quarter), "linear"), Reshape(quarter), *up(shape[-1], filters, 1))
-    return Spec(shape, encoder, Sparse(units, strength=strength), "gaussian", decoder)
+    return Spec(shape, encoder, sparse_code(units), "gaussian", decoder, objective=Sparsity(strength=strength))
 
 
 def beside(channels: int, *, filters: int, blocks: int = 1) -> Residual:
@@ -121,11 +123,11 @@ def beside(channels: int, *, filters: int, blocks: int = 1) -> Residual:
     return Residual(rows)
 
 
-def around_pixels(shape, latent, likelihood, *, filters=48, **options) -> Spec:
+def around_pixels(shape, code, likelihood, *, filters=48, **options) -> Spec:
     """Return a linear code of all pixels with convolutions beside it: it begins where PCA is, and refines."""
     refined = beside(shape[-1], filters=filters)
     decoder = (Dense(math.prod(shape), "linear"), Reshape(shape), refined)
-    return Spec(shape, (refined, Flatten()), latent, likelihood, decoder, **options)
+    return Spec(shape, (refined, Flatten()), code, likelihood, decoder, **options)
 
 
 def two_step_spec(shape, corruption, *, filters=64, blocks=2) -> Spec:
@@ -158,6 +160,7 @@ class Recipe:
 
 CALIBRATED = Normal("global", sigma=0.1)
 NOISE = GaussianNoise(0.55, low=0.0)
+MIXED = Gaussian(50, prior=MixturePrior(500))
 # Of the importance-weighted likelihood, where it is not 5,000 draws for each of the first 1,000 test images.
 PROTOCOLS = {
     "conv_vae/fashion_mnist": {"num_samples": 500, "images": 500},
@@ -186,12 +189,12 @@ RECIPES = {
         STEADY | HALF | {"learning_rate": 2e-3, "batch_size": 32},
     ),
     "vae/mnist": Recipe(
-        dense_spec(GREY, Gaussian(50, Ramp(0.0, 1.0, steps=4000), MixturePrior(500)), "bernoulli", widths=(200, 200)),
+        dense_spec(GREY, MIXED, "bernoulli", widths=(200, 200), objective=ELBO(Ramp(0.0, 1.0, steps=4000))),
         300,
         BINARY | {"learning_rate": 6e-3, "batch_size": 256},
     ),
     "vae/fashion_mnist": Recipe(
-        dense_spec(GREY, Gaussian(50, prior=MixturePrior(500)), CALIBRATED, widths=(200, 200)),
+        dense_spec(GREY, MIXED, CALIBRATED, widths=(200, 200)),
         60,
         STEADY | {"learning_rate": 2e-3},
     ),

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae import Gaussian, Ramp, Sparse, Spec, Vector
+from keras_ae import ELBO, Gaussian, Ramp, Sparsity, Spec, Vector
 from keras_ae.callbacks import Anneal
 
 X = np.random.default_rng(0).uniform(size=(16, 4)).astype("float32")
 
 
-def made(latent):
-    return keras_ae.build(Spec((4,), (), latent, "gaussian"), seed=0, optimizer="sgd")
+def made(code, objective=None):
+    return keras_ae.build(Spec((4,), (), code, "gaussian", objective=objective), seed=0, optimizer="sgd")
 
 
 def test_the_weight_of_every_epoch_is_that_of_the_schedule():
@@ -24,7 +24,7 @@ def test_the_weight_of_every_epoch_is_that_of_the_schedule():
 
 
 def test_validation_uses_the_weight_of_its_epoch():
-    model = made(Sparse(3))
+    model = made(Vector(3, "relu"), Sparsity())
     anneal = Anneal("strength", lambda epoch: 3.0 * epoch)
     logs = model.fit(X, epochs=3, verbose=0, callbacks=[anneal], validation_data=X).history
     added = np.subtract(logs["val_loss"], logs["val_nll"])
@@ -40,7 +40,7 @@ def test_an_unknown_weight_is_refused_by_name():
 
 def test_a_weight_that_the_spec_schedules_is_refused():
     with pytest.raises(ValueError, match="schedules beta by step already"):
-        made(Gaussian(2, Ramp(0.0, 1.0, 5))).fit(X, verbose=0, callbacks=Anneal("beta", lambda epoch: 1.0))
+        made(Gaussian(2), ELBO(Ramp(0.0, 1.0, 5))).fit(X, verbose=0, callbacks=Anneal("beta", lambda epoch: 1.0))
 
 
 @pytest.mark.parametrize("value", [-0.5, float("nan")])

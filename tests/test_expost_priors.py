@@ -311,7 +311,7 @@ def test_a_mixture_becomes_the_models_own_prior(covariance):
     model, x = identity(Gaussian(DIM)), two_clusters(2000)
     prior = priors.GaussianMixture(3, covariance=covariance).fit(model, x)
     own = prior.into_model()
-    assert str(own.spec.latent.prior) == "MixturePrior(3, covariance='full')"
+    assert str(own.spec.code.prior) == "MixturePrior(3, covariance='full')"
     density = ops.convert_to_numpy(own.prior.log_density(x[:50]))
     np.testing.assert_allclose(density, prior.log_density(x[:50]), atol=1e-4)
     samples, fitted = own.sample(4000, seed=0), prior.sample(4000, seed=0)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae import Dense, Dropout, Flatten, Gaussian, GaussianNoise, Norm, Normal, Sparse, Spec, Vector
+from keras_ae import Dense, Dropout, Flatten, Gaussian, GaussianNoise, Norm, Normal, Sparsity, Spec, Vector
 
 SHAPE = (4, 4, 1)
 X = np.random.default_rng(0).uniform(size=(12, *SHAPE)).astype("float32")
 ROWS = (Flatten(), Dense(5, "tanh"), Norm(), Dropout(0.3))
 
 
-def made(latent=None, likelihood="bernoulli", seed=0, **options):
-    return keras_ae.build(Spec(SHAPE, ROWS, latent or Gaussian(3), likelihood, **options), seed=seed)
+def made(code=None, likelihood="bernoulli", seed=0, **options):
+    return keras_ae.build(Spec(SHAPE, ROWS, code or Gaussian(3), likelihood, **options), seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_what_cannot_be_answered_is_refused(vae, denoiser):
 
 
 def test_a_sparse_model_answers_as_an_autoencoder():
-    model = made(Sparse(6), "gaussian")
+    model = made(Vector(6, "relu"), "gaussian", objective=Sparsity())
     assert (model.encode(X) >= 0).all()
     assert model.score_samples(X).shape == (12,)
     with pytest.raises(ValueError, match="sample needs a prior"):

@@ -113,7 +113,7 @@ def test_default_model_is_described_and_takes_mnist(name):
     assert spec.input_shape == (28, 28, 1)
     assert keras_ae.describe(name)
     assert spec.model == MODELS[name][0]
-    assert keras_ae.build(name).count_params() == spec.parameters + len(spec.latent.scheduled)
+    assert keras_ae.build(name).count_params() == spec.parameters + len(spec.scheduled)
 
 
 @each_model
@@ -280,11 +280,11 @@ def test_sparse_penalties(penalty):
         expected = np.abs(z).sum(axis=1).mean()
     else:
         assert ((z > 0) & (z < 1)).all()
-        rho, mean = model.spec.latent.rho, z.mean(axis=0)
+        rho, mean = model.spec.objective.rho, z.mean(axis=0)
         expected = (rho * np.log(rho / mean) + (1 - rho) * np.log((1 - rho) / (1 - mean))).sum()
     logs = stepped(model, x)
     assert logs["sparsity"] == pytest.approx(expected, rel=1e-4, abs=1e-5)
-    assert logs["loss"] == pytest.approx(logs["nll"] + model.spec.latent.strength * expected, rel=1e-5)
+    assert logs["loss"] == pytest.approx(logs["nll"] + model.spec.objective.strength * expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("corruption", ["gaussian", "salt_and_pepper", "masking"])

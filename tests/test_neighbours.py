@@ -91,8 +91,11 @@ def test_batches_follow_their_seed():
         (lambda: nearest(X[:4], neighbours=4), "x has 4 samples, of which none has neighbours=4 others"),
         (lambda: nearest(np.where(X > 2, np.nan, X)), "x holds NaN"),
         (lambda: nearest(X, neighbours=0), "neighbours must be at least 1"),
-        (lambda: keras_ae.Neighbours(2, count=0), "Neighbours: count must be"),
-        (lambda: keras_ae.Neighbours(2, strength=-1.0), "Neighbours: strength must be a number of at least 0"),
+        (lambda: keras_ae.NeighbourEmbedding(count=0), "NeighbourEmbedding: count must be"),
+        (
+            lambda: keras_ae.NeighbourEmbedding(strength=-1.0),
+            "NeighbourEmbedding: strength must be a number of at least 0",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):

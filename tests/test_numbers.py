@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import keras_ae
-from keras_ae import Flatten, Gaussian, GaussianNoise, Normal, Sparse, Spec, Vector
+from keras_ae import Flatten, Gaussian, GaussianNoise, Normal, Sparsity, Spec, Vector, sparse_code
 from keras_ae.bounds import unbounded
 from keras_ae.pretrained.noise import unit_noise
 from keras_ae.pretrained.numbers import measure
@@ -26,8 +26,8 @@ X[0, 0, :2, 0] = 0, 1  # The range of the data, by which PSNR goes, is that of t
 DATA = keras_ae.datasets.load({"x_train": X[:20], "x_validation": X[:20], "x_test": X})
 
 
-def made(latent, likelihood="gaussian", shape=SHAPE, rows=FLATTEN, **options):
-    return keras_ae.build(Spec(shape, rows, latent, likelihood, **options), seed=0)
+def made(code, likelihood="gaussian", shape=SHAPE, rows=FLATTEN, **options):
+    return keras_ae.build(Spec(shape, rows, code, likelihood, **options), seed=0)
 
 
 def set_all(part, *values):
@@ -165,13 +165,15 @@ def test_bits_per_dim_of_a_discretised_likelihood_are_those_of_the_elbo():
 
 
 def test_units_of_a_sparse_code_are_counted():
-    model = made(Sparse(5))
+    model = made(Vector(5, "relu"), objective=Sparsity())
     set_all(model.encoder, 0, [1.0, 0.5, 0.0, -1.0, 2.0])
     found = measured(model)
     assert (found["l0"]["value"], found["l0"]["error"]) == (3, 0)
     assert found["dead_units"]["value"] == 2
     assert "of 5" in found["dead_units"]["protocol"]
-    assert values(measured(made(Sparse(5, "kl"))))["mean_activation"] == pytest.approx(0.05, abs=0.04)
+    assert values(measured(made(sparse_code(5, "kl"), objective=Sparsity("kl"))))["mean_activation"] == pytest.approx(
+        0.05, abs=0.04
+    )
 
 
 def test_what_has_no_sides_has_no_ssim_and_nothing_is_asked_of_no_sample(linear):

@@ -16,7 +16,21 @@ from keras import ops
 from typer.testing import CliRunner
 
 import keras_ae
-from keras_ae import Conv, Dense, Flatten, Gaussian, GaussianNoise, Norm, Normal, Ramp, Sparse, Vector, pretrained
+from keras_ae import (
+    ELBO,
+    Conv,
+    Dense,
+    Flatten,
+    Gaussian,
+    GaussianNoise,
+    Norm,
+    Normal,
+    Ramp,
+    Sparsity,
+    Vector,
+    pretrained,
+    sparse_code,
+)
 from keras_ae.cli import app
 from keras_ae.pretrained import cards, pack, refresh_catalogue, write_card
 
@@ -176,7 +190,7 @@ def test_options_of_build_work_beside_weights(root):
 def test_no_kernel_is_drawn_for_weights_that_are_loaded(monkeypatch, root):
     """JAX would compile a draw for every shape: seconds."""
     prior = keras_ae.MixturePrior(5)
-    for spec in (SPEC, replace(SPEC, latent=Gaussian(3, prior=prior))):
+    for spec in (SPEC, replace(SPEC, code=Gaussian(3, prior))):
         published(root / "vae-squares", trained(spec))
         refresh_catalogue(root)
         drawn = keras_ae.build(spec, seed=1)
@@ -206,7 +220,7 @@ def test_a_model_of_no_registered_name_loads_from_its_folder(original, tmp_path)
 
 
 def test_a_spec_takes_weights_of_its_architecture(root):
-    mine = replace(SPEC, latent=Gaussian(3, beta=4.0), corruption=GaussianNoise(0.1))
+    mine = replace(SPEC, objective=ELBO(4.0), corruption=GaussianNoise(0.1))
     model = keras_ae.build(mine, weights="vae/squares")
     assert model.spec == mine and float(model.scheduled["beta"]) == 4
     np.testing.assert_array_equal(weights_of(model)[0], weights_of(keras_ae.build("vae", weights="squares"))[0])
@@ -283,12 +297,12 @@ def test_options_that_the_weights_have_are_taken(root):
 @pytest.mark.parametrize(("beta", "start"), [(4.0, 4), (Ramp(0.5, 1.0, 10), 0.5)])
 def test_the_weight_of_the_kl_may_be_another(root, beta, start):
     model = keras_ae.build("vae", weights="squares", beta=beta)
-    assert model.spec == replace(SPEC, latent=Gaussian(3, beta))
+    assert model.spec == replace(SPEC, objective=ELBO(beta))
     assert float(model.scheduled["beta"]) == start
 
 
 def test_a_schedule_of_the_callers_starts_at_its_start_whatever_the_file_has(folder):
-    model = keras_ae.build(replace(SPEC, latent=Gaussian(3, Ramp(0.0, 2.0, 4))), seed=0)
+    model = keras_ae.build(replace(SPEC, objective=ELBO(Ramp(0.0, 2.0, 4))), seed=0)
     model.fit(data(), batch_size=4, epochs=2, verbose=0)
     model.save_weights(folder / "model.weights.h5")  # Keras' own writing, float32 and all: also a folder.
     (folder / "spec.json").write_text(model.spec.to_json())
@@ -310,7 +324,7 @@ def test_corruption_is_of_the_weights_and_strength_of_sparsity_is_not(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             keras_ae.build("denoising_ae", weights=tmp_path / "noisy", **{key: value})
-    sparse = keras_ae.Spec((6, 6, 1), layers, Sparse(5), "gaussian")
+    sparse = keras_ae.Spec((6, 6, 1), layers, sparse_code(5), "gaussian", objective=Sparsity())
     published(tmp_path / "sparse", trained(sparse), model="sparse_ae")
     model = keras_ae.build("sparse_ae", weights=tmp_path / "sparse", strength=0.5, penalty="l1")
     assert float(model.scheduled["strength"]) == 0.5
@@ -452,7 +466,7 @@ def test_float16_takes_less_than_half_of_what_keras_writes(tmp_path):
 def test_where_float16_does_not_hold_float32_is_stored(factors, tmp_path):
     """Around 40 float16 has steps of 1/32: 40.016 becomes 40.03125. 1e30 becomes infinite."""
     rows = {"input_shape": (4,), "encoder": (Dense(4, "linear"),), "likelihood": "gaussian"}
-    model = keras_ae.build(keras_ae.Spec(latent=Vector(4), decoder=(Dense(4, "linear"),), **rows), seed=0)
+    model = keras_ae.build(keras_ae.Spec(code=Vector(4), decoder=(Dense(4, "linear"),), **rows), seed=0)
     kernels = [variable for variable in model.trainable_variables if len(variable.shape) == 2]
     for kernel, factor in zip(kernels, (*factors, 1.0), strict=True):
         kernel.assign(factor * np.eye(4))
@@ -501,11 +515,11 @@ def test_moving_statistics_and_learned_variances_are_packed(tmp_path):
 
 
 def test_a_schedule_is_packed_as_the_number_that_it_stands_at(tmp_path):
-    model = keras_ae.build(replace(SPEC, latent=Gaussian(3, Ramp(0.0, 0.7, 4))), seed=0)
+    model = keras_ae.build(replace(SPEC, objective=ELBO(Ramp(0.0, 0.7, 4))), seed=0)
     model.fit(data(), batch_size=4, epochs=2, verbose=0)
     published(tmp_path / "it", model)
     again = keras_ae.build("vae", weights=tmp_path / "it")
-    assert again.spec == replace(SPEC, latent=Gaussian(3, 0.7))
+    assert again.spec == replace(SPEC, objective=ELBO(0.7))
     assert float(again.scheduled["beta"]) == pytest.approx(0.7)
 
 

@@ -88,7 +88,7 @@ def two_clusters(n=512):
 @pytest.mark.parametrize("covariance", MIXTURES)
 def test_a_mixture_is_learned_saved_and_loaded(covariance, tmp_path):
     spec = Spec((4,), (Dense(16),), Gaussian(2, prior=MixturePrior(8, covariance=covariance)), "gaussian")
-    assert keras_ae.build(spec).prior.count_params() == spec.latent.prior.parameters(2)
+    assert keras_ae.build(spec).prior.count_params() == spec.code.prior.parameters(2)
     x = two_clusters()
     model = keras_ae.build(spec, optimizer=keras.optimizers.Adam(0.01), seed=0)
     before = model.evaluate(x, return_dict=True, verbose=0)["loss"]

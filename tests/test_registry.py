@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 import keras_ae
 from keras_ae import registry
+from keras_ae.rows import base
 
 
 @pytest.fixture
@@ -15,6 +18,7 @@ def empty(monkeypatch):
     """Names registered in a test are gone after it."""
     monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))
     monkeypatch.setattr(registry, "_TYPES", dict(registry._TYPES))
+    monkeypatch.setattr(base, "ROWS", dict(base.ROWS))
 
 
 def test_models_are_listed_by_pattern():
@@ -47,7 +51,13 @@ def test_a_spec_takes_no_options():
 
 
 def test_a_spec_of_an_unknown_type_brings_those_there_are():
-    spec = keras_ae.Spec((4,), (keras_ae.Dense(3),), keras_ae.Vector(2), model="aee")
+    @dataclass(frozen=True)
+    class Lonely(keras_ae.Objective, abstract=True):
+        """An objective for which no model type is registered."""
+
+        model: ClassVar[str] = "aee"
+
+    spec = keras_ae.Spec((4,), (keras_ae.Dense(3),), keras_ae.Vector(2), objective=Lonely())
     with pytest.raises(
         ValueError, match=r"Unknown model type 'aee'\. Did you mean 'ae'\? Known: ae, neighbour_ae, sparse_ae, vae"
     ):
@@ -74,7 +84,13 @@ def test_without_a_seed_weights_follow_keras_random_seed():
 
 
 def test_a_model_of_ones_own_is_built_by_name(empty):
-    @keras_ae.register_type("twice")
+    @dataclass(frozen=True)
+    class Doubled(keras_ae.Objective):
+        """2 nll."""
+
+        model: ClassVar[str] = "twice"
+
+    @keras_ae.register_type(Doubled)
     class Twice(keras_ae.Autoencoder):
         def objective(self, x, outputs):
             terms = super().objective(x, outputs)
@@ -83,7 +99,8 @@ def test_a_model_of_ones_own_is_built_by_name(empty):
     @keras_ae.register("tiny_twice")
     def tiny_twice(input_shape=(4,), *, latent_dim=2):
         """Say everything twice."""
-        return keras_ae.Spec(input_shape, (keras_ae.Dense(3),), keras_ae.Vector(latent_dim), "gaussian", model="twice")
+        rows, code = (keras_ae.Dense(3),), keras_ae.Vector(latent_dim)
+        return keras_ae.Spec(input_shape, rows, code, "gaussian", objective=Doubled())
 
     assert "tiny_twice" in keras_ae.list_models()
     assert keras_ae.describe("tiny_twice") == "Say everything twice."

@@ -9,6 +9,7 @@ import pytest
 
 import keras_ae
 from keras_ae import (
+    ELBO,
     Activation,
     Conv,
     Cycle,
@@ -21,14 +22,14 @@ from keras_ae import (
     Identity,
     Masking,
     MixturePrior,
-    Neighbours,
+    NeighbourEmbedding,
     Norm,
     Pool,
     Ramp,
     Reshape,
     Residual,
     SaltAndPepper,
-    Sparse,
+    Sparsity,
     Spec,
     SpecError,
     SpectralNoise,
@@ -82,13 +83,13 @@ ALL_ROWS = [
     *(row for row, _ in PLACED.values()),
     Vector(3, "tanh"),
     Gaussian(3),
-    Gaussian(3, Ramp(0.0, 1.0, steps=10, delay=3)),
-    Gaussian(3, Cycle(0.0, 1.0, period=10, rise=0.25)),
+    ELBO(Ramp(0.0, 1.0, steps=10, delay=3)),
+    ELBO(Cycle(0.0, 1.0, period=10, rise=0.25)),
     Gaussian(3, prior=MixturePrior(4)),
     MixturePrior(5),
     Identity(12),
-    Neighbours(2, Ramp(0.0, 30.0, steps=9), count=4),
-    Sparse(3, "kl", Ramp(0.1, 0.2, steps=4), rho=0.2),
+    NeighbourEmbedding(Ramp(0.0, 30.0, steps=9), count=4),
+    Sparsity("kl", Ramp(0.1, 0.2, steps=4), rho=0.2),
     GaussianNoise(0.1),
     GaussianNoise(0.4, low=0.1),
     SaltAndPepper(0.2),
@@ -205,7 +206,7 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
     assert str(Conv(32, kernel=4, stride=2)) == "Conv(32, kernel=4, stride=2)"
     assert str(Residual((Conv(3), Norm()))) == "Residual((Conv(3), Norm('batch')))"
     assert str(Flatten()) == "Flatten()"
-    assert str(Sparse(64, penalty="kl")) == "Sparse(64, penalty='kl')"
+    assert str(Sparsity("l1", rho=0.1)) == "Sparsity('l1', rho=0.1)"
 
 
 # Refusals
@@ -229,13 +230,13 @@ def test_a_row_prints_its_width_first_and_what_is_not_a_default():
         (lambda: Residual(()), "Residual: rows is empty"),
         (lambda: Vector(0), "Vector: latent_dim must be a whole number of at least 1, got 0"),
         (lambda: Gaussian(-3), "Gaussian: latent_dim must be a whole number of at least 1, got -3"),
-        (lambda: Gaussian(2, beta=-1.0), "Gaussian: beta must be a number of at least 0"),
-        (lambda: Gaussian(2, beta=float("nan")), "Gaussian: beta must be a number of at least 0"),
-        (lambda: Gaussian(2, beta="linear"), "Gaussian: beta must be a number of at least 0"),
-        (lambda: Gaussian(2, beta=Ramp(-1.0, 1.0, 5)), "Gaussian: beta must be a number of at least 0"),
-        (lambda: Sparse(2, "l2"), 'Sparse: penalty must be "l1" or "kl", got \'l2\''),
-        (lambda: Sparse(2, rho=1.0), r"Sparse: rho must lie in \(0, 1\), got 1.0"),
-        (lambda: Sparse(2, strength=float("inf")), "Sparse: strength must be a number of at least 0"),
+        (lambda: ELBO(beta=-1.0), "ELBO: beta must be a number of at least 0"),
+        (lambda: ELBO(beta=float("nan")), "ELBO: beta must be a number of at least 0"),
+        (lambda: ELBO(beta="linear"), "ELBO: beta must be a number of at least 0"),
+        (lambda: ELBO(beta=Ramp(-1.0, 1.0, 5)), "ELBO: beta must be a number of at least 0"),
+        (lambda: Sparsity("l2"), 'Sparsity: penalty must be "l1" or "kl", got \'l2\''),
+        (lambda: Sparsity(rho=1.0), r"Sparsity: rho must lie in \(0, 1\), got 1.0"),
+        (lambda: Sparsity(strength=float("inf")), "Sparsity: strength must be a number of at least 0"),
         (lambda: Ramp(0.0, 1.0, steps=0), "Ramp: steps"),
         (lambda: Ramp(0.0, 1.0, steps=2, delay=-1), "Ramp: delay must be at least 0, got -1"),
         (lambda: Cycle(0.0, 1.0, period=0), "Cycle: period"),

@@ -16,7 +16,21 @@ import pytest
 from keras import ops
 
 import keras_ae
-from keras_ae import Activation, Conv, Dense, Dropout, Flatten, Gaussian, Masking, Norm, Normal, Pool, Ramp, Residual
+from keras_ae import (
+    ELBO,
+    Activation,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Gaussian,
+    Masking,
+    Norm,
+    Normal,
+    Pool,
+    Ramp,
+    Residual,
+)
 
 SPEC = keras_ae.Spec((6, 6, 1), (Flatten(), Dense(12)), Gaussian(3))
 LEARNING = {"batch_size": 16, "shuffle": False, "verbose": 0}
@@ -100,7 +114,7 @@ def test_random_state_is_in_the_file(tmp_path):
 
 
 def test_a_schedule_is_where_it_was(x, tmp_path):
-    model = keras_ae.build(replace(SPEC, latent=Gaussian(3, beta=Ramp(0.0, 4.0, steps=4))), seed=0)
+    model = keras_ae.build(replace(SPEC, objective=ELBO(Ramp(0.0, 4.0, steps=4))), seed=0)
     model.fit(x, epochs=2, **LEARNING)
     again = loaded(model, tmp_path / "vae.keras")
     assert float(again.scheduled["beta"]) == 4
@@ -109,7 +123,7 @@ def test_a_schedule_is_where_it_was(x, tmp_path):
 
 def test_a_weight_of_the_loss_is_the_specs_and_not_the_files(tmp_path):
     keras_ae.build(SPEC, seed=0).save_weights(tmp_path / "vae.weights.h5")
-    model = keras_ae.build(replace(SPEC, latent=Gaussian(3, beta=4.0)), seed=0)
+    model = keras_ae.build(replace(SPEC, objective=ELBO(4.0)), seed=0)
     model.load_weights(tmp_path / "vae.weights.h5")
     assert float(model.scheduled["beta"]) == 4
 
@@ -190,8 +204,8 @@ def test_layout_of_a_weights_file_is_frozen(tmp_path):
         Dropout(0.1),
         Dense(5),
     )
-    latent = Gaussian(3, beta=Ramp(0.0, 1.0, 10))
-    spec = keras_ae.Spec((8, 8, 2), encoder, latent, likelihood=Normal("global"), corruption=Masking(0.1))
+    rows = {"likelihood": Normal("global"), "corruption": Masking(0.1), "objective": ELBO(Ramp(0.0, 1.0, 10))}
+    spec = keras_ae.Spec((8, 8, 2), encoder, Gaussian(3), **rows)
     keras_ae.build(spec, seed=0).save_weights(tmp_path / "reference.weights.h5")
     found = {}
 
@@ -235,7 +249,7 @@ def test_loading_weights_into_a_model_in_training_brings_the_optimiser_too(x, tm
 OTHERS = {
     "input_shape": replace(SPEC, input_shape=(6, 6, 2)),
     "encoder": replace(SPEC, encoder=(Flatten(), Dense(13))),
-    "latent": replace(SPEC, latent=Gaussian(4)),
+    "code": replace(SPEC, code=Gaussian(4)),
     "decoder": replace(SPEC, decoder=(Dense(36, "linear"), keras_ae.Reshape((6, 6, 1)))),
     "likelihood": replace(SPEC, likelihood=Normal("pixel")),
 }
@@ -252,8 +266,10 @@ def test_weights_of_another_spec_are_refused_and_change_nothing(part, tmp_path):
 
 
 def test_weights_of_a_plain_code_are_refused_by_a_variational_model(tmp_path):
-    keras_ae.build(replace(SPEC, latent=keras_ae.Vector(3), model=""), seed=0).save_weights(tmp_path / "ae.weights.h5")
-    with pytest.raises(ValueError, match=r"latent is Vector\(3\), linear there and Gaussian\(3\), linear here"):
+    keras_ae.build(replace(SPEC, code=keras_ae.Vector(3), objective=None), seed=0).save_weights(
+        tmp_path / "ae.weights.h5"
+    )
+    with pytest.raises(ValueError, match=r"code is Vector\(3\), linear there and Gaussian\(3\), linear here"):
         keras_ae.build(SPEC).load_weights(tmp_path / "ae.weights.h5")
 
 
@@ -371,6 +387,6 @@ if __name__ == "__main__":
 def test_weights_under_another_activation_of_the_code_are_refused(tmp_path):
     path = tmp_path / "relu.weights.h5"
     rows = {"input_shape": (6,), "encoder": (), "likelihood": "gaussian"}
-    keras_ae.build(keras_ae.Spec(latent=keras_ae.Vector(3, "relu"), **rows)).save_weights(path)
-    with pytest.raises(ValueError, match=r"latent is Vector\(3\), relu there and Vector\(3\), linear here"):
-        keras_ae.build(keras_ae.Spec(latent=keras_ae.Vector(3), **rows)).load_weights(path)
+    keras_ae.build(keras_ae.Spec(code=keras_ae.Vector(3, "relu"), **rows)).save_weights(path)
+    with pytest.raises(ValueError, match=r"code is Vector\(3\), relu there and Vector\(3\), linear here"):
+        keras_ae.build(keras_ae.Spec(code=keras_ae.Vector(3), **rows)).load_weights(path)

@@ -8,6 +8,7 @@ import pytest
 
 import keras_ae
 from keras_ae import (
+    ELBO,
     Activation,
     Conv,
     Deconv,
@@ -22,11 +23,12 @@ from keras_ae import (
     Ramp,
     Reshape,
     Residual,
-    Sparse,
+    Sparsity,
     Spec,
     SpecError,
     Upsample,
     Vector,
+    sparse_code,
 )
 from keras_ae.rows import LIKELIHOODS
 
@@ -39,14 +41,24 @@ SPECS = {
     "two heads": replace(IMAGE, likelihood="discretized_logistic"),
     "learned variance": replace(IMAGE, likelihood="gaussian_global"),
     "variance of each pixel": Spec((6,), (Norm("layer"), Dense(5)), Vector(2), "gaussian_pixel"),
-    "series": Spec((8, 2), (Conv(3, kernel=4, stride=2), Norm(), Conv(4), Flatten()), Sparse(7, "kl")),
+    "series": Spec(
+        (8, 2),
+        (Conv(3, kernel=4, stride=2), Norm(), Conv(4), Flatten()),
+        sparse_code(7, "kl"),
+        objective=Sparsity("kl"),
+    ),
     "volume": Spec((4, 4, 4, 1), (Conv(2, kernel=2, stride=2), Pool(2), Flatten()), Vector(3), "laplace"),
     "pools": Spec((8, 8, 3), (Conv(4), Pool(2), Conv(6), Pool(2, "average"), Flatten()), Vector(3)),
     "residual": Spec(
         (4, 4, 2), (Residual((Conv(4), Norm("group", 2), Conv(4)), "relu"), Dropout(0.1), Flatten()), Gaussian(3)
     ),
     "corrupted and scheduled": Spec(
-        (6,), (Dense(4),), Gaussian(2, Ramp(0.0, 1.0, 9)), Normal("fixed", 0.2), corruption=Masking(0.3)
+        (6,),
+        (Dense(4),),
+        Gaussian(2),
+        Normal("fixed", 0.2),
+        corruption=Masking(0.3),
+        objective=ELBO(Ramp(0.0, 1.0, 9)),
     ),
     "own decoder": replace(
         IMAGE,
@@ -63,16 +75,14 @@ def test_the_table_is_that_of_the_built_model(name):
     generators = [weight for weight in model.weights if "seed_generator" in weight.path]
     assert model.count_params() - extra - sum(int(np.prod(weight.shape)) for weight in generators) == spec.parameters
     table = spec.table()
-    latent = [line for line in table if line[0] == "latent"]
+    code = [line for line in table if line[0] == "code"]
     assert (
-        [line[2] for line in latent]
-        == [(spec.latent_dim,)]
-        == [model.encode(np.zeros((1, *spec.input_shape))).shape[1:]]
+        [line[2] for line in code] == [(spec.latent_dim,)] == [model.encode(np.zeros((1, *spec.input_shape))).shape[1:]]
     )
     decoder = sum(count for part, _, _, count in table if part in ("decoder", "likelihood"))
     learned = len(model.likelihood.weights)
     assert decoder - learned == model.decoder_logits.count_params()
-    assert sum(count for part, _, _, count in table if part in ("encoder", "latent")) == model.encoder.count_params()
+    assert sum(count for part, _, _, count in table if part in ("encoder", "code")) == model.encoder.count_params()
     heads = spec.likelihood.heads
     assert model.decoder_logits.output.shape[1:] == (*spec.input_shape[:-1], heads * spec.input_shape[-1])
     assert model.output_shape[1:] == spec.input_shape
@@ -138,7 +148,7 @@ def test_the_printed_table_has_a_line_for_every_row():
         "input                                                       (6,)                   0",
         "corruption  Masking(0.3)                                    (6,)                   0",
         "encoder     Dense(4)                                        (4,)                  28",
-        "latent      Gaussian(2, beta=Ramp(0.0, stop=1.0, steps=9))  (2,)                  20",
+        "code        Gaussian(2)                              (2,)                  20",
         "decoder     Dense(4)                                        (4,)                  12",
         "decoder     Dense(6, activation='linear')                   (6,)                  30",
         "likelihood  Normal('fixed', sigma=0.2)                      (6,)                   0",
@@ -148,7 +158,7 @@ def test_the_printed_table_has_a_line_for_every_row():
 
 
 def test_every_scheduled_weight_starts_at_its_schedule():
-    model = keras_ae.build(Spec((6,), (), Gaussian(2, Ramp(0.25, 1.0, 9))))
+    model = keras_ae.build(Spec((6,), (), Gaussian(2), objective=ELBO(Ramp(0.25, 1.0, 9))))
     assert {name: float(weight.numpy()) for name, weight in model.scheduled.items()} == {"beta": 0.25}
 
 
@@ -163,9 +173,9 @@ def test_every_scheduled_weight_starts_at_its_schedule():
         ({"encoder": (Conv(4),)}, r"Gaussian needs a flat input, got \(8, 8, 4\). End the encoder with Flatten\(\)"),
         ({"encoder": (Flatten, Dense(3))}, "encoder must hold layer rows such as Dense"),
         ({"encoder": (Flatten(), Gaussian(2))}, "encoder must hold layer rows"),
-        ({"latent": Dense(2)}, "latent must be a latent row, got Dense"),
-        ({"latent": 16}, "latent must be a latent row, got 16"),
-        ({"corruption": 0.5}, "corruption must be a corruption row, got 0.5"),
+        ({"code": Dense(2)}, "code must be a row of that kind, got Dense"),
+        ({"code": 16}, "code must be a row of that kind, got 16"),
+        ({"corruption": 0.5}, "corruption must be a row of that kind, got 0.5"),
         ({"likelihood": "poisson"}, "Unknown likelihood 'poisson'. Use a likelihood row or one of bernoulli,"),
         ({"input_shape": 784}, "input_shape must be a tuple"),
         ({"input_shape": ()}, "input_shape must be a tuple"),
@@ -179,7 +189,7 @@ def test_every_scheduled_weight_starts_at_its_schedule():
             {"decoder": (Dense(64), Reshape((8, 8, 1)))},
             r"the decoder ends in Dense\(64\). Give its last row activation='linear'",
         ),
-        ({"latent": Gaussian(64), "decoder": (Reshape((8, 8, 1)),)}, "the decoder has no row with weights"),
+        ({"code": Gaussian(64), "decoder": (Reshape((8, 8, 1)),)}, "the decoder has no row with weights"),
         (
             {"encoder": (Residual((Conv(4, kernel=4, stride=2),)), Flatten())},
             r"Residual: the branch turns \(8, 8, 1\) into \(4, 4, 4\)",
@@ -189,13 +199,13 @@ def test_every_scheduled_weight_starts_at_its_schedule():
 )
 def test_what_cannot_be_built_is_refused_by_name(changes, message):
     with pytest.raises(SpecError, match=message):
-        replace(IMAGE, model="", **changes)
+        replace(IMAGE, **changes)
 
 
 def test_json_of_another_format_is_refused():
     config = IMAGE.to_dict()
-    with pytest.raises(SpecError, match="not a spec of format 1"):
-        Spec.from_dict({**config, "format": 2})
+    with pytest.raises(SpecError, match="not a spec of format 2"):
+        Spec.from_dict({**config, "format": 3})
     with pytest.raises(SpecError, match=r"unknown fields \['colour'\]"):
         Spec.from_dict({**config, "colour": 1})
     with pytest.raises(SpecError, match="Unknown row 'Capsule'"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae import Cycle, Dense, Gaussian, Ramp, Sparse, runs
+from keras_ae import ELBO, Cycle, Dense, Gaussian, Ramp, Reconstruction, Sparsity, Vector, runs, sparse_code
 from keras_ae.callbacks import Anneal
 from keras_ae.estimators import AutoencoderTransformer
 from keras_ae.stopping import judged_by
@@ -17,12 +17,12 @@ X = (RNG.normal(size=(256, 4)) @ RNG.normal(size=(4, 8))).astype("float32")
 SCHEDULES = {"ramp": Ramp(0.0, 2.0, steps=1000), "cycle": Cycle(0.0, 2.0, period=1000), "delay": Ramp(0.5, 2.0, 10, 50)}
 
 
-def spec_of(latent):
-    return keras_ae.Spec((8,), (Dense(16),), latent, likelihood="gaussian")
+def spec_of(objective, code=None):
+    return keras_ae.Spec((8,), (Dense(16),), code or Gaussian(3), likelihood="gaussian", objective=objective)
 
 
-def built(latent=None):
-    return keras_ae.build(spec_of(latent or Gaussian(3, beta=Ramp(0.0, 1.0, steps=1000))), seed=0)
+def built(objective=None, code=None):
+    return keras_ae.build(spec_of(objective or ELBO(Ramp(0.0, 1.0, steps=1000)), code), seed=0)
 
 
 # The loss at full weight
@@ -30,7 +30,7 @@ def built(latent=None):
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_the_full_loss_is_the_loss_at_the_end_of_the_schedule(schedule):
-    model = built(Gaussian(3, beta=schedule))
+    model = built(ELBO(schedule))
     logs = model.fit(X, epochs=2, validation_data=X[:64], verbose=0).history
     for prefix in ("", "val_"):
         full = np.array(logs[f"{prefix}nll"]) + 2.0 * np.array(logs[f"{prefix}kl"])
@@ -41,22 +41,22 @@ def test_the_full_loss_is_the_loss_at_the_end_of_the_schedule(schedule):
 
 @pytest.mark.parametrize("penalty", ["l1", "kl"])
 def test_the_full_loss_of_a_sparse_code(penalty):
-    model = built(Sparse(5, penalty, Ramp(0.0, 3.0, steps=1000)))
+    model = built(Sparsity(penalty, Ramp(0.0, 3.0, steps=1000)), sparse_code(5, penalty))
     logs = model.fit(X, epochs=2, batch_size=256, verbose=0).history
     moved = 3.0 * (1 - np.array([0, 1]) / 1000) * np.array(logs["sparsity"])
     np.testing.assert_allclose(np.array(logs["full_loss"]) - np.array(logs["loss"]), moved, rtol=1e-4)
 
 
-@pytest.mark.parametrize("latent", [Gaussian(3), Sparse(5), keras_ae.Vector(3)], ids=str)
-def test_a_constant_weight_adds_nothing_to_the_logs(latent):
-    model = built(latent)
+@pytest.mark.parametrize("objective", [ELBO(), Sparsity(), Reconstruction()], ids=str)
+def test_a_constant_weight_adds_nothing_to_the_logs(objective):
+    model = built(objective, None if isinstance(objective, ELBO) else Vector(3))
     logs = model.fit(X, validation_data=X[:64], verbose=0).history
     assert not [name for name in logs if "full" in name]
     assert judged_by(model) == "loss"
 
 
 def test_anneal_logs_the_loss_at_the_value_of_the_last_epoch():
-    model, seen = built(Gaussian(3)), []
+    model, seen = built(ELBO()), []
     watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
     anneal = Anneal("beta", lambda epoch: 0.5 * epoch)
     logs = model.fit(X, epochs=3, validation_data=X[:64], callbacks=[watch, anneal], verbose=0).history
@@ -80,7 +80,7 @@ MONITORS = {
 @pytest.mark.parametrize("make", MONITORS.values(), ids=MONITORS)
 def test_callbacks_that_would_judge_by_a_moving_loss_are_refused(make, monitor, tmp_path):
     path, full = tmp_path / "best.keras", monitor.replace("loss", "full_loss")
-    for model, others in ((built(), []), (built(Gaussian(3)), [Anneal("beta", lambda epoch: 0.1 * epoch)])):
+    for model, others in ((built(), []), (built(ELBO()), [Anneal("beta", lambda epoch: 0.1 * epoch)])):
         before = [np.array(value) for value in model.get_weights()]
         with pytest.raises(ValueError, match=f"monitor='{monitor}' compares .* beta moves.* Give monitor='{full}'"):
             model.fit(X, validation_data=X[:64], callbacks=[make(monitor, path), *others], verbose=0)
@@ -91,8 +91,8 @@ def test_callbacks_that_would_judge_by_a_moving_loss_are_refused(make, monitor, 
 @pytest.mark.parametrize("make", MONITORS.values(), ids=MONITORS)
 def test_callbacks_may_judge_by_a_loss_whose_weights_rest(make, tmp_path):
     options = {"validation_data": X[:64], "callbacks": make("val_loss", tmp_path / "best.keras"), "verbose": 0}
-    built(Gaussian(3)).fit(X, **options)
-    model = built(Gaussian(3, beta=Ramp(0.0, 1.0, steps=2)))
+    built(ELBO()).fit(X, **options)
+    model = built(ELBO(Ramp(0.0, 1.0, steps=2)))
     model.fit(X, epochs=2, verbose=0)
     model.fit(X, **options)  # The ramp has ended.
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_of_every_epoch_is_no_judge(tmp_path):
 
 def test_best_weights_are_those_at_full_weight():
     """At a small weight the loss is least before the ramp has come far."""
-    spec = spec_of(Gaussian(3, beta=Ramp(0.0, 20.0, steps=200)))
+    spec = spec_of(ELBO(Ramp(0.0, 20.0, steps=200)))
     model = keras_ae.build(spec, seed=0, optimizer=keras.optimizers.Adam(0.02))
     stop = keras.callbacks.EarlyStopping("val_full_loss", mode="min", patience=100, restore_best_weights=True)
     logs = model.fit(X, epochs=60, validation_data=X[:128], callbacks=stop, verbose=0).history

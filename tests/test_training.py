@@ -15,6 +15,7 @@ from keras import ops
 
 import keras_ae
 from keras_ae import (
+    ELBO,
     Conv,
     Dense,
     Dropout,
@@ -25,9 +26,10 @@ from keras_ae import (
     Norm,
     Ramp,
     Residual,
-    Sparse,
+    Sparsity,
     Spec,
     Vector,
+    sparse_code,
 )
 from keras_ae.latents import Code
 from keras_ae.models.ae import AE
@@ -40,7 +42,7 @@ ODD = X[:13]  # Its last batch of 8 is not full.
 SPECS = {
     "ae": Spec((WIDTH,), (), Vector(2), "gaussian"),
     "vae": Spec((WIDTH,), (), Gaussian(2), "bernoulli"),
-    "sparse": Spec((WIDTH,), (), Sparse(3, "kl", strength=0.5, rho=0.2), "gaussian"),
+    "sparse": Spec((WIDTH,), (), sparse_code(3, "kl", 0.2), "gaussian", objective=Sparsity("kl", 0.5, 0.2)),
     "denoising": Spec((WIDTH,), (), Vector(2), "gaussian", corruption=GaussianNoise(0.3)),
 }
 
@@ -445,7 +447,7 @@ RAMPED = [0.5, 0.5, 0.875, 1.25, 1.625, 2.0, 2.0]
 
 
 def test_a_ramp_follows_its_formula_step_by_step():
-    model = made(Spec((WIDTH,), (), Gaussian(2, beta=RAMP)))
+    model = made(Spec((WIDTH,), (), Gaussian(2), objective=ELBO(RAMP)))
     seen = []
     record = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(float(model.scheduled["beta"].value)))
     logs = trained(model, epochs=7, batch_size=len(X), callbacks=record)
@@ -458,7 +460,7 @@ def test_a_ramp_follows_its_formula_step_by_step():
 def test_a_ramp_moves_within_an_epoch(together):
     if BACKEND == "torch" and together > 1:
         pytest.skip("Keras takes one step at a time on PyTorch")
-    spec = Spec((WIDTH,), (), Sparse(3, "l1", strength=RAMP), "gaussian")
+    spec = Spec((WIDTH,), (), sparse_code(3), "gaussian", objective=Sparsity("l1", RAMP))
     model = made(spec, optimizer=keras.optimizers.SGD(0.0), steps_per_execution=together)
     logs = trained(model, np.tile(X[:4], (6, 1)), epochs=1, batch_size=4)
     strength = (logs["loss"][0] - logs["nll"][0]) / logs["sparsity"][0]
@@ -478,7 +480,8 @@ class Counting(keras_ae.models.sparse_ae.SparseAE):
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")
 @pytest.mark.parametrize("ramp", [True, False])
 def test_no_step_is_traced_again_when_a_weight_moves(ramp):
-    model = Counting(Spec((WIDTH,), (), Sparse(3, strength=Ramp(0.0, 1.0, steps=9) if ramp else 1.0)), seed=0)
+    objective = Sparsity(strength=Ramp(0.0, 1.0, steps=9) if ramp else 1.0)
+    model = Counting(Spec((WIDTH,), (), sparse_code(3), objective=objective), seed=0)
     model.compile("sgd")
     counts = []
     callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: counts.append(Counting.count))]
@@ -524,8 +527,9 @@ def test_a_loss_that_is_no_number_stops_fit_and_gives_the_weights_back(kind):
 DRAWING = Spec(
     (WIDTH,),
     (Dense(4, "tanh"), Dropout(0.2)),
-    Gaussian(2, beta=Ramp(0.0, 1.0, steps=8)),
+    Gaussian(2),
     corruption=Masking(0.2),
+    objective=ELBO(Ramp(0.0, 1.0, steps=8)),
 )
 
 

@@ -22,7 +22,7 @@ class FakeModel:
 
     def __init__(self, latent_dim=2, gaussian=True, corruption=None):
         self.weights = np.random.default_rng(1).normal(size=(16, latent_dim))
-        self.spec = SimpleNamespace(corruption=corruption, latent=SimpleNamespace(prior=None, latent_dim=latent_dim))
+        self.spec = SimpleNamespace(corruption=corruption, code=SimpleNamespace(prior=None, latent_dim=latent_dim))
         self.gaussian, self.active, self.scale = gaussian, latent_dim, 1.0
         self.decoded, self.reconstructed = [], []
 
@@ -231,7 +231,7 @@ class TinyVAE(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.spec = SimpleNamespace(corruption=None, latent=SimpleNamespace(prior=None, latent_dim=2))
+        self.spec = SimpleNamespace(corruption=None, code=SimpleNamespace(prior=None, latent_dim=2))
         self.flatten = keras.layers.Flatten()
         self.to_mean = keras.layers.Dense(2)
         self.to_pixels = keras.layers.Dense(16)

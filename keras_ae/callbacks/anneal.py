@@ -14,11 +14,11 @@ class Anneal(keras.callbacks.Callback):
     Logs get `full_loss` and `val_full_loss`, the loss at the value of the last epoch, by which epochs compare. That
     value stays: a later `fit` without the callback trains with it.
 
-    For a schedule by step write it in the spec, `Gaussian(16, beta=Ramp(0.0, 1.0, steps=5000))`: the step then reads
-    it from the optimiser's count of iterations.
+    For a schedule by step write it in the spec, `objective=ELBO(beta=Ramp(0.0, 1.0, steps=5000))`: the step then
+    reads it from the optimiser's count of iterations.
 
     Args:
-        name: the weight, as the latent row calls it: "beta" of `Gaussian`, "strength" of `Sparse`.
+        name: the weight, as the objective's row calls it: "beta" of `ELBO`, "strength" of `Sparsity`.
         schedule: epoch, counted from 0 -> value, at least 0.
 
     Raises:
@@ -44,7 +44,7 @@ class Anneal(keras.callbacks.Callback):
             raise ValueError(
                 f"Anneal: {self.model.name!r} has no weight {self.name!r} in its objective; it has {known}."
             )
-        if isinstance(getattr(self.model.spec.latent, self.name), Ramp | Cycle):
+        if isinstance(self.model.spec.scheduled[self.name], Ramp | Cycle):
             raise ValueError(f"Anneal: the spec schedules {self.name} by step already. Give the spec a plain number.")
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

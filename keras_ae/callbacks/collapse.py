@@ -62,10 +62,10 @@ class CollapseMonitor(keras.callbacks.Callback):
                 "CollapseMonitor needs a model with a Gaussian posterior (z_mean and z_log_var); "
                 f"the latents of {self.model.name!r} are {sorted(outputs)}. Use it with a variational model."
             )
-        if self.model.spec.latent.prior is not None:
+        if self.model.spec.code.prior is not None:
             raise ValueError(
                 f"CollapseMonitor compares posteriors with N(0, I), but the prior of {self.model.name!r} is learned: "
-                f"{self.model.spec.latent.prior}. Count the units in use by metrics.active_units."
+                f"{self.model.spec.code.prior}. Count the units in use by metrics.active_units."
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

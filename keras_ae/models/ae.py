@@ -1,15 +1,25 @@
 """The autoencoder: a bottleneck and nothing else (Hinton & Salakhutdinov 2006; Masci et al. 2011 for convolutions)."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import keras
 
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
-from keras_ae.rows import Shape, Vector
+from keras_ae.rows import Objective, Shape, Vector
 from keras_ae.spec import Spec
 
 
-@register_type("ae")
+@dataclass(frozen=True)
+class Reconstruction(Objective):
+    """-log p(x|z) at the code of x, and nothing else."""
+
+    model: ClassVar[str] = "ae"
+
+
+@register_type(Reconstruction)
 @keras.saving.register_keras_serializable("keras_ae")
 class AE(Autoencoder):
     """Minimise -log p(x|z); under the Gaussian likelihood that is the squared error."""

@@ -7,7 +7,7 @@ to an autoencoder in the same way. We differ: a sample's neighbours are its near
 so there is no perplexity. With `keras_ae.neighbours.NeighbourBatches` they are its nearest in all the data.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
@@ -16,20 +16,52 @@ from keras import ops
 
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.registry import register, register_type
-from keras_ae.rows import Activation, Dense, Flatten, Neighbours, Norm, Reshape, Row, Scheduled, Shape
+from keras_ae.rows import (
+    Activation,
+    Dense,
+    Flatten,
+    Identity,
+    Norm,
+    Objective,
+    Reshape,
+    Row,
+    Scheduled,
+    Shape,
+    Vector,
+    checked_count,
+)
 from keras_ae.spec import Spec, checked_shape
 
 WIDTHS = (512, 256, 128)
 _FAR = 1e30  # The squared distance of a sample to itself, so that it is no neighbour of its own.
 
 
-@register_type("neighbour_ae")
+@dataclass(frozen=True)
+class NeighbourEmbedding(Objective):
+    """nll + strength * neighbours, so that samples that are near each other in x are near in z.
+
+    Args:
+        strength: weight of the term that keeps neighbours, a number of at least 0 or a `Ramp` or `Cycle` by step.
+        count: how many of the nearest samples of a batch are a sample's neighbours.
+    """
+
+    strength: Scheduled = 50.0
+    count: int = 1
+    model: ClassVar[str] = "neighbour_ae"
+    codes: ClassVar[tuple[type, ...]] = (Vector, Identity)
+    weights: ClassVar[dict[str, str]] = {"strength": "neighbours"}
+
+    def __post_init__(self):
+        super().__post_init__()
+        checked_count("NeighbourEmbedding", "count", self.count)
+
+
+@register_type(NeighbourEmbedding)
 @keras.saving.register_keras_serializable("keras_ae")
 class NeighbourAE(Autoencoder):
     """Minimise nll + strength * neighbours."""
 
     terms = ("nll", "neighbours")
-    weighted: ClassVar[dict[str, str]] = {"strength": "neighbours"}
 
     def objective(self, x, outputs):
         """Return -log p(x|z) and the surprise at the neighbours in nats, (batch,) each.
@@ -38,7 +70,7 @@ class NeighbourAE(Autoencoder):
         to 1 / (1 + |z - z_j|^2) over all others. Of a batch spread over devices each knows its own part.
         """
         nll = self.nll(x, outputs)
-        neighbours = surprise(ops.reshape(x, (ops.shape(x)[0], -1)), outputs["z"], self.spec.latent.count)
+        neighbours = surprise(ops.reshape(x, (ops.shape(x)[0], -1)), outputs["z"], self.spec.objective.count)
         return {"loss": nll + self.scheduled["strength"] * neighbours, "nll": nll, "neighbours": neighbours}
 
 
@@ -88,10 +120,10 @@ def neighbour_ae(
         likelihood: p(x|z).
     """
     input_shape = checked_shape(input_shape)
-    code = Neighbours(latent_dim, count=neighbours)
-    code = replace(code, strength=200 / latent_dim**2 if strength is None else strength)
+    code = Vector(latent_dim)
+    objective = NeighbourEmbedding(200 / latent_dim**2 if strength is None else strength, neighbours)
     hidden = [_normalised(width) for width in WIDTHS]
     flatten, unfold = ((Flatten(),), (Reshape(input_shape),)) if len(input_shape) > 1 else ((), ())
     encoder = (*flatten, *sum(hidden, ()))
     decoder = (*sum(hidden[::-1], ()), Dense(prod(input_shape), "linear"), *unfold)
-    return Spec(input_shape, encoder, code, likelihood, decoder)
+    return Spec(input_shape, encoder, code, likelihood, decoder, objective=objective)

@@ -1,5 +1,6 @@
 """The sparse autoencoder: an overcomplete code of which few units are on (Ng 2011; Olshausen & Field 1996)."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import keras
@@ -9,17 +10,51 @@ from keras_ae.autoencoder import Autoencoder
 from keras_ae.divergences import bernoulli_kl
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.registry import register, register_type
-from keras_ae.rows import Flatten, Scheduled, Shape, Sparse
+from keras_ae.rows import Flatten, Identity, Objective, Scheduled, Shape, SpecError, Vector, sparse_code
 from keras_ae.spec import Spec, checked_shape
 
 
-@register_type("sparse_ae")
+@dataclass(frozen=True)
+class Sparsity(Objective):
+    """nll + strength * sparsity, so that few units of the code are on at a time.
+
+    Args:
+        penalty: "l1", the sum of |z|, or "kl", the sum over units of KL(rho || mean activation) over a sigmoid code
+            (Ng 2011, "Sparse autoencoder"). `sparse_code(units, penalty, rho)` is the code that suits it.
+        strength: weight of the penalty, a number of at least 0 or a `Ramp` or `Cycle` by step.
+        rho: wanted mean activation of a unit for penalty "kl", in (0, 1).
+    """
+
+    penalty: str = "l1"
+    strength: Scheduled = 0.1
+    rho: float = 0.05
+    model: ClassVar[str] = "sparse_ae"
+    codes: ClassVar[tuple[type, ...]] = (Vector, Identity)
+    weights: ClassVar[dict[str, str]] = {"strength": "sparsity"}
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.penalty not in ("l1", "kl"):
+            raise SpecError(f'Sparsity: penalty must be "l1" or "kl", got {self.penalty!r}.')
+        if isinstance(self.rho, bool) or not isinstance(self.rho, int | float) or not 0 < self.rho < 1:
+            raise SpecError(f"Sparsity: rho must lie in (0, 1), got {self.rho!r}.")
+
+    def check_code(self, code):
+        """Raise a `SpecError` where the penalty is not defined for the code."""
+        super().check_code(code)
+        if self.penalty == "kl" and getattr(code, "activation", "sigmoid") != "sigmoid":
+            raise SpecError(
+                f"Spec: {self} needs units whose mean activation is a probability, got {code}. Use "
+                f'sparse_code({code.latent_dim}, "kl").'
+            )
+
+
+@register_type(Sparsity)
 @keras.saving.register_keras_serializable("keras_ae")
 class SparseAE(Autoencoder):
     """Minimise nll + strength * sparsity, where sparsity is the penalty that the spec names."""
 
     terms = ("nll", "sparsity")
-    weighted: ClassVar[dict[str, str]] = {"strength": "sparsity"}
 
     def objective(self, x, outputs):
         """Return -log p(x|z), (batch,), and the sparsity.
@@ -28,7 +63,7 @@ class SparseAE(Autoencoder):
         a scalar (Ng 2011, section 3).
         """
         nll = self.nll(x, outputs)
-        sparsity = self._l1(outputs) if self.spec.latent.penalty == "l1" else self._kl(outputs)
+        sparsity = self._l1(outputs) if self.spec.objective.penalty == "l1" else self._kl(outputs)
         return {"loss": nll + self.scheduled["strength"] * sparsity, "nll": nll, "sparsity": sparsity}
 
     def _l1(self, outputs):
@@ -36,15 +71,16 @@ class SparseAE(Autoencoder):
 
     def _kl(self, outputs):
         mean_activation = ops.sum(outputs["weight"][:, None] * outputs["z"], axis=0)
-        return bernoulli_kl(self.spec.latent.rho, self.sum_over_replicas(outputs["share"] * mean_activation))
+        return bernoulli_kl(self.spec.objective.rho, self.sum_over_replicas(outputs["share"] * mean_activation))
 
 
 _STRENGTHS = {"l1": 0.05, "kl": 1.0}
 
 
-def _sparse(latent_dim: int, penalty: str, strength: Scheduled | None, rho: float) -> Sparse:
+def _sparse(latent_dim: int, penalty: str, strength: Scheduled | None, rho: float) -> dict:
     strength = _STRENGTHS.get(penalty, 0.0) if strength is None else strength
-    return Sparse(latent_dim, penalty, strength, rho)
+    objective = Sparsity(penalty, strength, rho)
+    return {"code": sparse_code(latent_dim, penalty, rho), "objective": objective}
 
 
 @register("sparse_ae")
@@ -70,7 +106,8 @@ def sparse_ae(
         tied: whether the decoder uses the encoder's kernel, transposed.
     """
     flatten = (Flatten(),) if len(checked_shape(input_shape)) > 1 else ()
-    return Spec(input_shape, flatten, _sparse(latent_dim, penalty, strength, rho), likelihood, tied=tied)
+    sparse = _sparse(latent_dim, penalty, strength, rho)
+    return Spec(input_shape, flatten, likelihood=likelihood, tied=tied, **sparse)
 
 
 @register("conv_sparse_ae")
@@ -85,6 +122,5 @@ def conv_sparse_ae(
     tied: bool = False,
 ) -> Spec:
     """Convolutional encoder and decoder around a sparse code; the arguments are those of `sparse_ae`."""
-    return Spec(
-        input_shape, conv_encoder(input_shape), _sparse(latent_dim, penalty, strength, rho), likelihood, tied=tied
-    )
+    sparse = _sparse(latent_dim, penalty, strength, rho)
+    return Spec(input_shape, conv_encoder(input_shape), likelihood=likelihood, tied=tied, **sparse)

@@ -1,5 +1,6 @@
 """The variational autoencoder (Kingma & Welling 2014), with the weight beta of Higgins et al. 2017."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import keras
@@ -7,17 +8,30 @@ import keras
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
-from keras_ae.rows import Gaussian, Scheduled, Shape
+from keras_ae.rows import Gaussian, Objective, Scheduled, Shape
 from keras_ae.spec import Spec, checked_shape
 
 
-@register_type("vae")
+@dataclass(frozen=True)
+class ELBO(Objective):
+    """-ELBO: nll + beta * KL(q(z|x) || p(z)) (Kingma & Welling 2014; beta of Higgins et al. 2017).
+
+    Args:
+        beta: weight of the KL, a number of at least 0 or a `Ramp` or `Cycle` by step; at 1 the loss is -ELBO.
+    """
+
+    beta: Scheduled = 1.0
+    model: ClassVar[str] = "vae"
+    codes: ClassVar[tuple[type, ...]] = (Gaussian,)
+    weights: ClassVar[dict[str, str]] = {"beta": "kl"}
+
+
+@register_type(ELBO)
 @keras.saving.register_keras_serializable("keras_ae")
 class VAE(Autoencoder):
     """Minimise nll + beta * KL(q(z|x) || p(z)); at beta = 1 that is -ELBO."""
 
     terms = ("nll", "kl")
-    weighted: ClassVar[dict[str, str]] = {"beta": "kl"}
     samples_code = True
 
     def objective(self, x, outputs):
@@ -48,7 +62,7 @@ def vae(
         likelihood: p(x|z); None means "bernoulli" for one channel, else "gaussian_global" (Rybkin et al. 2021).
     """
     likelihood = _image_likelihood(input_shape, likelihood)
-    return Spec(input_shape, dense_encoder(input_shape), Gaussian(latent_dim, beta), likelihood)
+    return Spec(input_shape, dense_encoder(input_shape), Gaussian(latent_dim), likelihood, objective=ELBO(beta))
 
 
 @register("conv_vae")
@@ -57,4 +71,4 @@ def conv_vae(
 ) -> Spec:
     """Convolutional variational autoencoder; the arguments are those of `vae`."""
     likelihood = _image_likelihood(input_shape, likelihood)
-    return Spec(input_shape, conv_encoder(input_shape), Gaussian(latent_dim, beta), likelihood)
+    return Spec(input_shape, conv_encoder(input_shape), Gaussian(latent_dim), likelihood, objective=ELBO(beta))

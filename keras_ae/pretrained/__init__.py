@@ -104,7 +104,7 @@ def opened(model: str | Spec, weights: str | os.PathLike, overrides: dict) -> tu
             raise ValueError(f"The weights {folder.name} are of {theirs!r}, not of {model!r}: build({theirs!r}, ...).")
         stored = folder.spec()
         spec = fitted(stored, model, overrides, folder.name)
-        changed = [name for name in spec.latent.scheduled if getattr(spec.latent, name) != getattr(stored.latent, name)]
+        changed = [name for name, value in spec.scheduled.items() if value != stored.scheduled[name]]
 
     def load(autoencoder) -> None:
         starts = {name: float(autoencoder.scheduled[name]) for name in changed}

@@ -12,9 +12,10 @@ from keras_ae import audio, metrics
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.datasets import Dataset, Part
 from keras_ae.evaluation import fixed
+from keras_ae.models.sparse_ae import Sparsity
 from keras_ae.noise import seed_at
 from keras_ae.pretrained.noise import SIGMAS, unit_noise
-from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, Sparse, SpectralNoise
+from keras_ae.rows import Bernoulli, DiscretizedLogistic, GaussianNoise, SpectralNoise
 
 BATCH = 256
 AT_ONCE = 64  # Images of the importance-weighted bound between two steps of the progress bar.
@@ -129,7 +130,7 @@ def _of_batch(model: Autoencoder, x: np.ndarray, start: int, test: Test) -> Foun
     yield from _of_reconstructions(model, x, test)
     if model.is_variational:
         yield from _of_drawn_codes(model, x, start, test)
-    if isinstance(model.spec.latent, Sparse):
+    if isinstance(model.spec.objective, Sparsity):
         yield from _of_activations(model, x, test)
     if isinstance(model.spec.corruption, GaussianNoise) and _is_picture(x, test):
         yield from _of_denoising(model, x, start, test)
@@ -161,7 +162,7 @@ def _of_drawn_codes(model: Autoencoder, x: np.ndarray, start: int, test: Test) -
 
 def _of_activations(model: Autoencoder, x: np.ndarray, test: Test) -> Found:
     z, units = model.encode(x), f"{model.spec.latent_dim:,} units"
-    if model.spec.latent.penalty == "l1":
+    if model.spec.objective.penalty == "l1":
         yield "l0", (z > 0).sum(axis=1), f"units above 0 of {units}, mean over {test.samples}"
     else:
         yield "mean_activation", z.mean(axis=1), f"of {units}, mean over {test.samples}"
@@ -183,7 +184,7 @@ def _of_codes(model: Autoencoder, z: np.ndarray, test: Test) -> dict[str, dict]:
     if model.is_variational:
         protocol = f"dimensions whose posterior mean has a variance above 0.01, {of}"
         return {"active_units": _number("active_units", metrics.active_units(z), None, protocol)}
-    if isinstance(model.spec.latent, Sparse) and model.spec.latent.penalty == "l1":
+    if isinstance(model.spec.objective, Sparsity) and model.spec.objective.penalty == "l1":
         dead = int((z == 0).all(axis=0).sum())
         return {"dead_units": _number("dead_units", dead, None, f"units that are always 0, {of}")}
     return {}

@@ -1,6 +1,6 @@
 """Options of a named model beside pretrained weights: those of the objective may change, the others must fit."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from keras_ae import registry
 from keras_ae.rows import CORRUPTIONS, LIKELIHOODS, Corruption, Row
@@ -25,8 +25,8 @@ def fitted(stored: Spec, model: str, overrides: dict, weights: str) -> Spec:
         registry.check_options(model, overrides)
     spec = stored
     for key, value in overrides.items():
-        if key in stored.latent.scheduled:
-            spec = spec if value is None else replace(spec, latent=replace(spec.latent, **{key: value}))
+        if key in stored.scheduled:
+            spec = spec if value is None else spec.rescheduled(**{key: value})
             continue
         own = _stored(stored, key)
         if value is not None and value != own and not _means(stored, key, value):
@@ -44,7 +44,7 @@ def _stored(spec: Spec, key: str):
         return getattr(spec.corruption, fields(spec.corruption)[0].name)
     if key == "likelihood":
         return next((name for name, row in LIKELIHOODS.items() if row == spec.likelihood), spec.likelihood)
-    return getattr(spec, key) if hasattr(spec, key) else getattr(spec.latent, key, None)
+    return next((getattr(each, key) for each in (spec, spec.code, spec.objective) if hasattr(each, key)), None)
 
 
 def _means(spec: Spec, key: str, value) -> bool:

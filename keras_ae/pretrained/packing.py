@@ -3,7 +3,6 @@
 import io
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -120,12 +119,9 @@ def refresh_catalogue(root: str | os.PathLike) -> dict[str, dict[str, str]]:
 
 def _at_rest(model: Autoencoder) -> Spec:
     """Return the model's spec with every schedule replaced by the number that it stands at."""
-    latent = model.spec.latent
-    schedules = [name for name in latent.scheduled if not isinstance(getattr(latent, name), int | float)]
+    moved = [name for name, schedule in model.spec.scheduled.items() if not isinstance(schedule, int | float)]
     # Seven digits: float32 has no more, and 0.1 stays 0.1.
-    return replace(
-        model.spec, latent=replace(latent, **{k: float(f"{float(model.scheduled[k]):.7g}") for k in schedules})
-    )
+    return model.spec.rescheduled(**{name: float(f"{float(model.scheduled[name]):.7g}") for name in moved})
 
 
 def _kernels(weights: bytes) -> list[str]:

@@ -105,9 +105,9 @@ class GaussianMixture(Prior):
             raise ValueError(
                 f"into_model needs a variational model, not {self.model.spec.model!r}: sample(n) is for it."
             )
-        latent = self.model.spec.latent
+        code = self.model.spec.code
         prior = MixturePrior(len(self.mixture.weights_), covariance="full")
-        model = build(replace(self.model.spec, latent=replace(latent, prior=prior)), seed=self.seed)
+        model = build(replace(self.model.spec, code=replace(code, prior=prior)), seed=self.seed)
         for part in ("encoder", "decoder", "likelihood"):
             getattr(model, part).set_weights(getattr(self.model, part).get_weights())
         triangles = self._triangles() / self.scale[:, None]

@@ -1,6 +1,8 @@
 """The rows that a spec is made of."""
 
-from keras_ae.rows.base import Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
+from keras_ae.rows import format_1
+from keras_ae.rows.base import ROWS, Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
+from keras_ae.rows.codes import Code, Gaussian, Identity, MixturePrior, Prior, Vector, sparse_code
 from keras_ae.rows.corruptions import (
     CORRUPTIONS,
     JPEG,
@@ -16,19 +18,6 @@ from keras_ae.rows.corruptions import (
     Speckle,
     SpectralNoise,
     corruption_row,
-)
-from keras_ae.rows.latents import (
-    Cycle,
-    Gaussian,
-    Identity,
-    Latent,
-    MixturePrior,
-    Neighbours,
-    Prior,
-    Ramp,
-    Scheduled,
-    Sparse,
-    Vector,
 )
 from keras_ae.rows.layers import (
     Activation,
@@ -54,4 +43,6 @@ from keras_ae.rows.likelihoods import (
     Likelihood,
     Normal,
 )
+from keras_ae.rows.objectives import Objective, objective_of
+from keras_ae.rows.schedules import Cycle, Ramp, Scheduled
 from keras_ae.rows.sides import per_axis

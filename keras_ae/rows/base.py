@@ -1,6 +1,7 @@
 """The base of all rows: frozen dataclasses that turn to JSON and back, and no Keras."""
 
 from dataclasses import fields
+from typing import ClassVar
 
 Shape = tuple[int, ...]
 
@@ -12,7 +13,12 @@ class SpecError(ValueError):
 
 
 class Row:
-    """Base of all rows: equal by value, and JSON both ways under the name of the class."""
+    """Base of all rows: equal by value, and JSON both ways under the name of the class.
+
+    `scheduled` names the fields that may be a schedule, whose value moves while a model trains.
+    """
+
+    scheduled: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs):
         super().__init_subclass__(**kwargs)

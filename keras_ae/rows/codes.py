@@ -1,0 +1,144 @@
+"""Code rows, which stand between encoder and decoder, and the priors over codes."""
+
+from dataclasses import dataclass
+from math import isfinite, log
+from typing import ClassVar
+
+from keras_ae.rows.base import Row, Shape, SpecError, checked_count
+from keras_ae.rows.layers import Activation, Dense
+
+
+class Code(Row, abstract=True):
+    """Base of the code rows, which stand between encoder and decoder."""
+
+    objective: ClassVar[str]  # The row of the objective that a spec with this code has unless it says otherwise.
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return `(latent_dim,)`; what comes in must be flat."""
+        if len(shape) != 1:
+            raise SpecError(f"{type(self).__name__} needs a flat input, got {shape}. End the encoder with Flatten().")
+        return (self.latent_dim,)
+
+    def mirror(self, shape: Shape, activation: str) -> Dense:
+        """Return the dense layer that leads from the code back to `shape`."""
+        return Dense(shape[-1], activation)
+
+    def parameters(self, shape: Shape) -> int:
+        """Return the weights and biases of the layer that makes the code."""
+        return (shape[-1] + 1) * self.latent_dim
+
+
+@dataclass(frozen=True)
+class Vector(Code):
+    """A plain code `z` of `latent_dim` numbers: the bottleneck of an autoencoder, or more units than x has values.
+
+    Args:
+        latent_dim: units of the code.
+        activation: "relu" for a code of which most units are 0, "sigmoid" for one of probabilities.
+        bias: what the units' biases start at.
+    """
+
+    latent_dim: int
+    activation: str = "linear"
+    bias: float = 0.0
+    objective: ClassVar[str] = "Reconstruction"
+
+    def __post_init__(self):
+        checked_count("Vector", "latent_dim", self.latent_dim)
+        if isinstance(self.bias, bool) or not isinstance(self.bias, int | float) or not isfinite(self.bias):
+            raise SpecError(f"Vector: bias must be a number, got {self.bias!r}.")
+
+
+def sparse_code(latent_dim: int, penalty: str = "l1", rho: float = 0.05) -> Vector:
+    """Return the code that the objective `Sparsity(penalty, rho=rho)` works on.
+
+    Under "l1" its units are rectified. Under "kl" they are sigmoids, whose mean activation is a probability; they start
+    at `rho`, so that the first steps need not put them out.
+    """
+    return Vector(latent_dim, "relu") if penalty == "l1" else Vector(latent_dim, "sigmoid", log(rho / (1 - rho)))
+
+
+@dataclass(frozen=True)
+class Identity(Code):
+    """A code that is what the encoder gives, flattened, with no layer of its own: a feature map keeps its places.
+
+    For codes that are not a bottleneck, such as those of a denoising autoencoder that has to keep detail (Vincent et
+    al. 2010 use overcomplete codes). The decoder then begins with the `Reshape` back to the map.
+
+    Args:
+        latent_dim: numbers in the code; the encoder must end in as many.
+    """
+
+    latent_dim: int
+    objective: ClassVar[str] = "Reconstruction"
+
+    def __post_init__(self):
+        checked_count("Identity", "latent_dim", self.latent_dim)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return `(latent_dim,)`, which must be what comes in."""
+        if super().output_shape(shape) != shape:
+            raise SpecError(f"{self}: the encoder ends in {shape[0]} numbers. Write Identity({shape[0]}).")
+        return shape
+
+    def mirror(self, shape: Shape, activation: str) -> Activation:
+        """Return what the layer before the code ends in: its activation alone."""
+        return Activation(activation)
+
+    def parameters(self, shape: Shape) -> int:
+        """Return 0: the code has no layer of its own."""
+        return 0
+
+
+class Prior(Row, abstract=True):
+    """Base of the rows of learned priors p(z)."""
+
+
+@dataclass(frozen=True)
+class MixturePrior(Prior):
+    """A learned mixture of Gaussians, the "MoG" prior of Tomczak & Welling 2018.
+
+    Args:
+        components: number of Gaussians.
+        covariance: "diag", variances alone, or "full", which takes `latent_dim` / 2 times the weights and, for as many
+            components, time. `keras_ae.priors.GaussianMixture.into_model` fits a full one by EM.
+    """
+
+    components: int = 500
+    covariance: str = "diag"
+
+    def __post_init__(self):
+        checked_count("MixturePrior", "components", self.components)
+        if self.covariance not in ("diag", "full"):
+            raise SpecError(f'MixturePrior: covariance must be "diag" or "full", got {self.covariance!r}.')
+
+    def parameters(self, latent_dim: int) -> int:
+        """Return the means, covariances and weights of the components."""
+        shape = latent_dim if self.covariance == "diag" else latent_dim * (latent_dim + 1) // 2
+        return self.components * (latent_dim + shape + 1)
+
+
+@dataclass(frozen=True)
+class Gaussian(Code):
+    """A diagonal Gaussian posterior q(z|x) (Kingma & Welling 2014).
+
+    Args:
+        latent_dim: dimensions of z.
+        prior: p(z); None means N(0, I), a `MixturePrior` is learned along.
+    """
+
+    latent_dim: int
+    prior: Prior | None = None
+    objective: ClassVar[str] = "ELBO"
+
+    def __post_init__(self):
+        checked_count("Gaussian", "latent_dim", self.latent_dim)
+        if not isinstance(self.prior, Prior | None):
+            raise SpecError(
+                f"Gaussian: prior must be None, for N(0, I), or a MixturePrior, got {self.prior!r}. The weight of the "
+                "KL is the objective's: Spec(..., objective=ELBO(beta=4.0))."
+            )
+
+    def parameters(self, shape: Shape) -> int:
+        """Return the weights and biases of the two heads, z_mean and z_log_var, and those of a learned prior."""
+        return 2 * super().parameters(shape) + (self.prior.parameters(self.latent_dim) if self.prior else 0)
