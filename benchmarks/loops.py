@@ -17,7 +17,7 @@ BACKEND = keras.backend.backend()
 def loss_of(model, batch):
     """-ELBO of a batch, averaged, at one draw."""
     parameters = model.encoder(batch, training=True)
-    z = model.latent(parameters, sample=True)
+    z = model.latent.draw(parameters)["z"]
     nll = model.likelihood.nll(batch, model.decoder_logits(z, training=True))
     return ops.mean(nll + gaussian_kl(parameters["z_mean"], parameters["z_log_var"]))
 
@@ -131,7 +131,7 @@ class KerasIO(keras.Model):
     def losses_of(self, data):
         """Return total, reconstruction and KL loss, averaged over the batch."""
         parameters = self.encoder(data)
-        reconstruction = self.decoder(self.latent(parameters, sample=True))
+        reconstruction = self.decoder(self.latent.draw(parameters)["z"])
         if self.bernoulli:
             values = keras.losses.binary_crossentropy(data, ops.sigmoid(reconstruction))
         else:

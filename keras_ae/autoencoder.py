@@ -14,7 +14,7 @@ from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
 from keras_ae.resizing import Resizing
 from keras_ae.rows import Scheduled
-from keras_ae.sample_weights import weighs_values
+from keras_ae.sample_weights import shares, weighs_values
 from keras_ae.saving import Saving
 from keras_ae.schedules import end_of, value_at
 from keras_ae.spec import Spec
@@ -51,7 +51,6 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
     """
 
     terms: tuple[str, ...] = ("nll",)
-    samples_code = False
 
     def __init__(
         self, spec: Spec, *, seed: int | None = None, name: str | None = None, dtype=None, trainable=True, draw=True
@@ -116,11 +115,17 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         self.weighs_values = True
         return self.likelihood.nll(x, outputs["x_logits"], where=outputs.get("where"))
 
-    def autoencode(self, x, *, training: bool) -> dict:
-        """Return the encoder's parameters, the code `z` (drawn, where the type draws it) and `x_logits`, float32."""
+    def autoencode(self, x, *, training: bool, noise=None) -> dict:
+        """Return what `objective` gets of x, float32: the encoder's parameters, the drawn code `z`, and `x_logits`.
+
+        Args:
+            x: the input, corrupted where the spec says so.
+            training: whether dropout and batch normalisation train.
+            noise: of the draw, (batch, latent_dim); None takes the model's own.
+        """
         parameters = self.encoder(x, training=training)
-        z = self.latent(parameters, sample=self.samples_code)
-        outputs = {**parameters, "z": z, "x_logits": self.decoder_logits(z, training=training)}
+        outputs = {**parameters, **self.latent.draw(parameters, noise)}
+        outputs["x_logits"] = self.decoder_logits(outputs["z"], training=training)
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     def compute_terms(self, x, y, sample_weight, *, training: bool):
@@ -138,7 +143,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         of_metrics, (where, sample_weight) = sample_weight, self._value_weights(sample_weight)
         if where is not None:
             outputs["where"] = where
-        outputs["weight"], count = _shares(target, sample_weight)
+        outputs["weight"], count = shares(target, sample_weight)
         outputs["share"] = self.share_of(count)
         self.weighs_values = where is None
         terms = self.objective(target, outputs)
@@ -236,16 +241,6 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         self._loss_tracker = None  # Keras' own; `term_means` has the loss.
         self.fuse_optimizer()
         self.check_strategy(unweighted_metrics=bool(options.get("metrics")))
-
-
-def _shares(target, sample_weight):
-    """Return each sample's share of the mean, (batch,), and the weight of the whole batch, a scalar."""
-    if sample_weight is None:
-        count = ops.cast(ops.shape(target)[0], "float32")
-        return ops.ones((ops.shape(target)[0],), dtype="float32") / count, count
-    weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
-    count = ops.sum(weight)
-    return ops.divide_no_nan(weight, count), count
 
 
 def _mean(value, weight):

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ae.corruptions import Corrupt
 from keras_ae.feeding import scaled
-from keras_ae.latents import Code, LogVariance, Sampling
+from keras_ae.latents import CodeLayer, LogVariance, Sampling
 from keras_ae.learned_priors import MIXTURES, StandardNormal
 from keras_ae.likelihoods import likelihood_layer
 from keras_ae.pooling import UnevenPooling
@@ -102,7 +102,7 @@ class Parts:
     """The built parts of an autoencoder."""
 
     encoder: keras.Model
-    latent: keras.layers.Layer
+    latent: CodeLayer
     decoder: keras.Model
     likelihood: keras.layers.Layer
     corruption: keras.layers.Layer | None
@@ -116,7 +116,7 @@ class Parts:
 
 
 def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool = True) -> Parts:
-    """Build encoder, latent layer, decoder, likelihood and corruption of a spec.
+    """Build encoder, code layer, decoder, likelihood and corruption of a spec.
 
     Args:
         spec: what to build.
@@ -127,14 +127,14 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
     """
     seeds = np.random.default_rng(random.randint(1, 2**31 - 1) if seed is None else seed)
     lend, borrow = (ties.lend, ties.borrow) if (ties := spec.tied and Ties()) else (None, None)
-    parts = Parts(
-        encoder=_encoder(spec, Maker(seeds, count(), dtype, draw, tie=lend)),
-        latent=_latent_layer(spec.code, int(seeds.integers(2**31))),
-        decoder=_decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow)),
-        likelihood=likelihood_layer(spec.likelihood),
-        corruption=spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31))),
-        prior=_prior_layer(spec.code, seeds, draw) if isinstance(spec.code, Gaussian) else None,
-    )
+    # In this order, which the seeds follow.
+    encoder = _encoder(spec, Maker(seeds, count(), dtype, draw, tie=lend))
+    of_code = int(seeds.integers(2**31))
+    decoder = _decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow))
+    corruption = spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31)))
+    prior = _prior_layer(spec.code, seeds, draw)
+    latent, likelihood = _code_layer(spec.code, of_code, prior), likelihood_layer(spec.likelihood)
+    parts = Parts(encoder, latent, decoder, likelihood, corruption, prior)
     for layer in (*parts.encoder.layers, *parts.decoder.layers):
         blank = getattr(layer, "kernel_initializer", None)
         if isinstance(blank, Blank):  # A copy of the layer, or a file of it, draws as any other.
@@ -295,12 +295,23 @@ def _(code: Gaussian, h, make):
     return {"z_mean": z_mean, "z_log_var": make.layer(LogVariance, name="bound")(log_var)}
 
 
-def _latent_layer(code: Row, seed: int) -> keras.layers.Layer:
-    options = {"dtype": "float32", "name": "latent"}
-    return Sampling(seed, **options) if isinstance(code, Gaussian) else Code(**options)
+@singledispatch
+def _code_layer(code: Row, seed: int, prior: keras.layers.Layer | None) -> CodeLayer:
+    return CodeLayer(dtype="float32", name="latent")
 
 
-def _prior_layer(code: Gaussian, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer:
+@_code_layer.register
+def _(code: Gaussian, seed, prior):
+    return Sampling(seed, prior, dtype="float32", name="latent")
+
+
+@singledispatch
+def _prior_layer(code: Row, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer | None:
+    return None
+
+
+@_prior_layer.register
+def _(code: Gaussian, seeds, draw):
     options = {"dtype": "float32", "name": "prior"}
     if code.prior is None:
         return StandardNormal(**options)

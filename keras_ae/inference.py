@@ -14,13 +14,13 @@ from keras import ops
 
 from keras_ae.activations import averaged, convolutions, encoder_to
 from keras_ae.checks import checked_least
-from keras_ae.divergences import gaussian_log_density, log_mean_exp
+from keras_ae.divergences import log_mean_exp
 from keras_ae.feeding import scaled
 from keras_ae.forms.lazy_rows import LazyRows
 from keras_ae.intake import checked_rows, over_batches
 from keras_ae.likelihoods import sum_over_values
 from keras_ae.noise import noise_for, seed_at
-from keras_ae.rows import Gaussian
+from keras_ae.sample_weights import shares
 
 _CHUNK = 1024  # Decoded images at once in log_likelihood: enough to fill a machine, and few enough for its caches.
 
@@ -31,7 +31,7 @@ class Inference:
     @property
     def is_variational(self) -> bool:
         """Whether the code has a posterior and a prior, so that the model can sample and has a likelihood."""
-        return isinstance(self.spec.code, Gaussian)
+        return self.latent.has_density
 
     @over_batches
     def posterior(self, x, *, batch_size: int = 256) -> dict[str, np.ndarray]:
@@ -271,23 +271,20 @@ class Inference:
 
     def _elbo_terms(self, x, noise):
         """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
-        parameters = self._posterior(x)
-        z = parameters["z_mean"] + ops.exp(0.5 * parameters["z_log_var"]) * noise
-        x_logits = ops.cast(self.decoder_logits(z, training=False), "float32")
-        terms = self.objective(x, {**parameters, "z": z, "x_logits": x_logits})
+        outputs = self.autoencode(x, training=False, noise=noise)
+        outputs["weight"], _ = shares(x, None)
+        terms = self.objective(x, outputs | {"share": 1.0})
         return {name: terms[name] for name in ("nll", "kl")}
 
     def _log_weight(self, x, noise):
         """log p(x|z) + log p(z) - log q(z|x): (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
         parameters = self._posterior(x)
-        mean, log_var = parameters["z_mean"][:, None], parameters["z_log_var"][:, None]
-        z = mean + ops.exp(0.5 * log_var) * noise
+        outputs = {**parameters, **self.latent.draw(parameters, noise)}
         draws = noise.shape[1]
-        x_logits = self.decoder_logits(ops.reshape(z, (-1, self.spec.latent_dim)), training=False)
+        x_logits = self.decoder_logits(ops.reshape(outputs["z"], (-1, self.spec.latent_dim)), training=False)
         x_logits = ops.reshape(ops.cast(x_logits, "float32"), (-1, draws, *x_logits.shape[1:]))
         nll = self.likelihood.nll_of_values(x[:, None], x_logits)
-        log_ratio = self.prior.log_density(z) - gaussian_log_density(z, mean, log_var)
-        return log_ratio - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
+        return self.latent.log_ratio(outputs) - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
     def _log_weights(self, x, num_samples: int, seed: int | np.random.Generator):
         """Yield log-weights, (num_samples, batch) in float64, for batch after batch of x."""

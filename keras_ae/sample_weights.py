@@ -1,6 +1,7 @@
 """How much samples, or single values of them, count."""
 
 import numpy as np
+from keras import ops
 
 from keras_ae.forms import as_array
 
@@ -52,3 +53,13 @@ def _spread(weights: np.ndarray, shape: tuple, name: str) -> np.ndarray:
         f"{name} has shape {weights.shape}, but x has {shape}. Give one weight for each sample, ({shape[0]},), or for "
         f"each value, {shape}."
     )
+
+
+def shares(target, sample_weight):
+    """Return each sample's share of the mean, (batch,), and the weight of the whole batch, a scalar."""
+    if sample_weight is None:
+        count = ops.cast(ops.shape(target)[0], "float32")
+        return ops.ones((ops.shape(target)[0],), dtype="float32") / count, count
+    weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+    count = ops.sum(weight)
+    return ops.divide_no_nan(weight, count), count

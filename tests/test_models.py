@@ -185,7 +185,7 @@ def draw(model):
     if model.corruption:
         return ops.convert_to_numpy(model.corruption(np.full((2, 28, 28, 1), 0.5, "float32")))
     zeros = np.zeros((2, LATENT_DIM), "float32")
-    return ops.convert_to_numpy(model.latent({"z_mean": zeros, "z_log_var": zeros}, sample=True))
+    return ops.convert_to_numpy(model.latent.draw({"z_mean": zeros, "z_log_var": zeros})["z"])
 
 
 # Other backends
@@ -322,8 +322,8 @@ class Spy(keras_ae.autoencoder.Autoencoder):
 
     terms = ("nll", "distance", "target")
 
-    def autoencode(self, x, *, training):
-        return super().autoencode(x, training=training) | {"input": x}
+    def autoencode(self, x, **options):
+        return super().autoencode(x, **options) | {"input": x}
 
     def objective(self, x, outputs):
         distance, target = (ops.mean(v, axis=(1, 2, 3)) for v in (ops.abs(outputs["input"] - x), ops.square(x)))

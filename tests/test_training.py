@@ -31,7 +31,7 @@ from keras_ae import (
     Vector,
     sparse_code,
 )
-from keras_ae.latents import Code
+from keras_ae.latents import CodeLayer
 from keras_ae.models.ae import AE
 
 BACKEND = keras.backend.backend()
@@ -413,10 +413,10 @@ def test_the_add_loss_of_a_layer_is_in_the_loss_once_at_every_step():
     assert history["loss"] + history["val_loss"] == pytest.approx([wanted] * 8, rel=1e-5)
 
 
-class PenalisedCode(Code):
+class PenalisedCode(CodeLayer):
     """The code of an autoencoder, with a penalty of its own."""
 
-    def call(self, parameters, sample=False):
+    def call(self, parameters):
         z = super().call(parameters)
         self.add_loss(7.0 * ops.mean(ops.square(z)))
         return z

@@ -32,7 +32,6 @@ class VAE(Autoencoder):
     """Minimise nll + beta * KL(q(z|x) || p(z)); at beta = 1 that is -ELBO."""
 
     terms = ("nll", "kl")
-    samples_code = True
 
     def objective(self, x, outputs):
         """Return -log p(x|z) at a drawn z and the KL, (batch,) each: Eq. 10, Kingma & Welling 2014.
@@ -40,7 +39,7 @@ class VAE(Autoencoder):
         The KL to N(0, I) is in closed form; that to a learned prior is estimated at the drawn z.
         """
         nll = self.nll(x, outputs)
-        kl = self.prior.kl(outputs["z_mean"], outputs["z_log_var"], outputs["z"])
+        kl = self.latent.terms(outputs)["kl"]
         return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
 
 

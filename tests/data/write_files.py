@@ -6,7 +6,6 @@ them.
 """
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,12 @@ SPECS = {
     "ae": Spec(IMAGE, PICTURE, Vector(3, "tanh"), "gaussian"),
     "tied_ae": Spec(ROW, (Dense(5),), Vector(2), "gaussian", tied=True),
     "denoising_ae": Spec(
-        IMAGE, (Conv(2), Flatten()), Identity(128), "gaussian", (Reshape((8, 8, 2)), Conv(2, 3, 1, "linear")), Masking(0.3)
+        IMAGE,
+        (Conv(2), Flatten()),
+        Identity(128),
+        "gaussian",
+        (Reshape((8, 8, 2)), Conv(2, 3, 1, "linear")),
+        Masking(0.3),
     ),
     "vae": Spec(IMAGE, PICTURE, Gaussian(3, Ramp(0.0, 2.0, steps=4), MixturePrior(4)), Normal("global")),
     "sparse_ae": Spec(IMAGE, PICTURE, Sparse(6, "l1", Ramp(0.1, 0.3, steps=4)), "gaussian"),
