@@ -117,7 +117,7 @@ class KerasIO(keras.Model):
     def __init__(self, model):
         super().__init__()
         self.encoder, self.latent, self.decoder = model.encoder, model.latent, model.decoder_logits
-        self.bernoulli = model.spec.likelihood.heads == 1 and bool(model.spec.likelihood.support)
+        self.bernoulli = model.spec.likelihood.heads == ("logits",)
         self.total_loss_tracker = keras.metrics.Mean(name="total_loss")
         self.reconstruction_loss_tracker = keras.metrics.Mean(name="reconstruction_loss")
         self.kl_loss_tracker = keras.metrics.Mean(name="kl_loss")
@@ -131,7 +131,7 @@ class KerasIO(keras.Model):
     def losses_of(self, data):
         """Return total, reconstruction and KL loss, averaged over the batch."""
         parameters = self.encoder(data)
-        reconstruction = self.decoder(self.latent.draw(parameters)["z"])
+        (reconstruction,) = self.decoder(self.latent.draw(parameters)["z"]).values()
         if self.bernoulli:
             values = keras.losses.binary_crossentropy(data, ops.sigmoid(reconstruction))
         else:

@@ -40,8 +40,8 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
     is the likelihood's mean. `encoder` and `decoder` are Functional models of their own, which give what `posterior`
-    and `decode` give; `decoder_logits` gives the likelihood's raw parameters. Wherever the model takes images, uint8 in
-    [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
+    and `decode` give; `decoder_logits` gives the raw heads of the likelihood by name. Wherever the model takes images,
+    uint8 in [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
 
     Args:
         spec: the table that the model is built from.
@@ -102,10 +102,10 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
 
         Args:
             x: the target, (batch, *input_shape).
-            outputs: what the encoder gives, `z` (batch, latent_dim), `x_logits`, and `weight` (batch,), the samples'
-                shares of the mean, which sum to 1; `share`, a scalar, the share that this batch has of the global
-                batch under a strategy, else 1; and, where single values are weighed, `where`, their weights, of the
-                shape of x, which `nll` heeds.
+            outputs: what the encoder gives, `z` (batch, latent_dim), the heads of the likelihood, such as `logits`, and
+                `weight` (batch,), the samples' shares of the mean, which sum to 1; `share`, a scalar, the share that
+                this batch has of the global batch under a strategy, else 1; and, where single values are weighed,
+                `where`, their weights, of the shape of x, which `nll` heeds.
         """
         nll = self.nll(x, outputs)
         return {"loss": nll, "nll": nll}
@@ -113,10 +113,10 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
     def nll(self, x, outputs: dict):
         """-log p(x|z) in nats, (batch,), for `objective`: where values are weighed, the weighted sum over them."""
         self.weighs_values = True
-        return self.likelihood.nll(x, outputs["x_logits"], where=outputs.get("where"))
+        return self.likelihood.nll(x, outputs, where=outputs.get("where"))
 
     def autoencode(self, x, *, training: bool, noise=None) -> dict:
-        """Return what `objective` gets of x, float32: the encoder's parameters, the drawn code `z`, and `x_logits`.
+        """Return what `objective` gets of x, float32: the encoder's parameters, the drawn code `z`, the heads.
 
         Args:
             x: the input, corrupted where the spec says so.
@@ -125,7 +125,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
         """
         parameters = self.encoder(x, training=training)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
-        outputs["x_logits"] = self.decoder_logits(outputs["z"], training=training)
+        outputs |= self.decoder_logits(outputs["z"], training=training)
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     def compute_terms(self, x, y, sample_weight, *, training: bool):
@@ -160,7 +160,7 @@ class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing,
             terms[FULL] = loss + sum(
                 (end - self.scheduled[name]) * terms[self.weighted[name]] for name, end in self.full_weights.items()
             )
-        x_hat = self.likelihood(outputs["x_logits"]) if self.has_metrics else None
+        x_hat = self.likelihood.mean(outputs) if self.has_metrics else None
         return loss, Report(terms, count, outputs["share"], target, x_hat, of_metrics)
 
     def _checked_target(self, y):

@@ -164,9 +164,8 @@ def _decoder(spec: Spec, make: Maker) -> keras.Model:
     tail = last_weighted(rows, shapes(rows, (spec.latent_dim,)))
     h = _apply_all(rows[:tail], z, make)
     final = replace(make, dtype="float32", hidden=make)
-    heads = [_apply_all(rows[tail:], h, final) for _ in range(spec.likelihood.heads)]
-    x_logits = heads[0] if len(heads) == 1 else final.layer(keras.layers.Concatenate, name="heads")(heads)
-    return keras.Model(z, x_logits, name="decoder_logits")
+    heads = {name: _apply_all(rows[tail:], h, final) for name in spec.likelihood.heads}
+    return keras.Model(z, heads, name="decoder_logits")
 
 
 def _apply_all(rows: tuple[Row, ...], x, make: Maker):

@@ -242,7 +242,11 @@ class Inference:
         return self.latent(self._posterior(x))
 
     def _decode(self, z):
-        return self.likelihood(self.decoder_logits(z, training=False))
+        return self.likelihood.mean(self._heads(z))
+
+    def _heads(self, z):
+        heads = self.decoder_logits(z, training=False)
+        return {name: ops.cast(head, "float32") for name, head in heads.items()}
 
     def _reconstruct(self, x):
         return self._decode(self._encode(x))
@@ -263,11 +267,10 @@ class Inference:
         return x - ops.cast(self._reconstruct(x), "float32")
 
     def _nll(self, x):
-        return self.likelihood.nll(x, self.decoder_logits(self._encode(x), training=False))
+        return self.likelihood.nll(x, self._heads(self._encode(x)))
 
     def _nll_of_values(self, x):
-        x_logits = ops.cast(self.decoder_logits(self._encode(x), training=False), "float32")
-        return self.likelihood.nll_of_values(x, x_logits)
+        return self.likelihood.nll_of_values(x, self._heads(self._encode(x)))
 
     def _elbo_terms(self, x, noise):
         """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
@@ -281,9 +284,9 @@ class Inference:
         parameters = self._posterior(x)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
         draws = noise.shape[1]
-        x_logits = self.decoder_logits(ops.reshape(outputs["z"], (-1, self.spec.latent_dim)), training=False)
-        x_logits = ops.reshape(ops.cast(x_logits, "float32"), (-1, draws, *x_logits.shape[1:]))
-        nll = self.likelihood.nll_of_values(x[:, None], x_logits)
+        heads = self._heads(ops.reshape(outputs["z"], (-1, self.spec.latent_dim)))
+        heads = {name: ops.reshape(head, (-1, draws, *head.shape[1:])) for name, head in heads.items()}
+        nll = self.likelihood.nll_of_values(x[:, None], heads)
         return self.latent.log_ratio(outputs) - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
     def _log_weights(self, x, num_samples: int, seed: int | np.random.Generator):

@@ -1,7 +1,7 @@
-"""Likelihood layers p(x|z): `nll` and `sample` from the decoder's raw output `x_logits`; calling one gives the mean.
+"""Likelihood layers p(x|z): `nll`, `mean` and `sample` from what the decoder gives; calling one gives the mean.
 
-`x_logits` has the shape of x, with twice the channels where a likelihood has two heads. Sums run over all values of a
-sample, so `nll` is `(batch,)` in nats. Loss arithmetic is float32 whatever the precision of the layers below.
+`outputs` has an array for each of the row's `heads`, of the shape of x. Sums run over all values of a sample, so `nll`
+is `(batch,)` in nats. Loss arithmetic is float32 whatever the precision of the layers below.
 """
 
 import math
@@ -36,12 +36,16 @@ class LikelihoodLayer(keras.layers.Layer):
         """Rebuild a layer from `get_config`."""
         return cls(**config | {"row": row_from_dict(config["row"])})
 
-    def nll(self, x, x_logits, where=None):
-        """-log p(x|z) in nats: (batch, *shape) and the decoder's output -> (batch,).
+    def call(self, outputs):
+        """Return the mean, (batch, *shape)."""
+        return self.mean(outputs)
+
+    def nll(self, x, outputs, where=None):
+        """-log p(x|z) in nats: x (batch, *shape) -> (batch,).
 
         `where`, of the shape of x, weighs the values in the sum; None weighs all by 1.
         """
-        nll = self.nll_of_values(x, x_logits)
+        nll = self.nll_of_values(x, outputs)
         return sum_over_values(nll if where is None else where * nll)
 
     def uniform(self, x, seed):
@@ -53,17 +57,18 @@ class LikelihoodLayer(keras.layers.Layer):
 class BernoulliLayer(LikelihoodLayer):
     """Cross-entropy on logits; x in [0, 1] is a coin's chance where it is not 0 or 1."""
 
-    def nll_of_values(self, x, x_logits):
+    def nll_of_values(self, x, outputs):
         """Return softplus(l) - x l, elementwise."""
-        return softplus(x_logits) - x * x_logits
+        logits = outputs["logits"]
+        return softplus(logits) - x * logits
 
-    def call(self, x_logits):
+    def mean(self, outputs):
         """Return the mean, sigmoid(l)."""
-        return ops.sigmoid(x_logits)
+        return ops.sigmoid(outputs["logits"])
 
-    def sample(self, x_logits, seed):
+    def sample(self, outputs, seed):
         """Return draws of 0 and 1."""
-        return ops.cast(self.uniform(x_logits, seed) < self(x_logits), "float32")
+        return ops.cast(self.uniform(outputs["logits"], seed) < self.mean(outputs), "float32")
 
 
 class ContinuousBernoulliLayer(LikelihoodLayer):
@@ -74,28 +79,31 @@ class ContinuousBernoulliLayer(LikelihoodLayer):
 
     small = 0.05
 
-    def nll_of_values(self, x, x_logits):
+    def nll_of_values(self, x, outputs):
         """Return log((exp(l) - 1) / l) - x l, elementwise."""
-        size = ops.maximum(ops.abs(x_logits), self.small)
-        log_normaliser = ops.relu(x_logits) + ops.log(-ops.expm1(-size)) - ops.log(size)
-        near_zero = x_logits / 2 + ops.square(x_logits) / 24
-        return ops.where(ops.abs(x_logits) < self.small, near_zero, log_normaliser) - x * x_logits
+        logits = outputs["logits"]
+        size = ops.maximum(ops.abs(logits), self.small)
+        log_normaliser = ops.relu(logits) + ops.log(-ops.expm1(-size)) - ops.log(size)
+        near_zero = logits / 2 + ops.square(logits) / 24
+        return ops.where(ops.abs(logits) < self.small, near_zero, log_normaliser) - x * logits
 
-    def call(self, x_logits):
+    def mean(self, outputs):
         """Return the mean, 1 / (1 - exp(-l)) - 1 / l."""
-        is_small = ops.abs(x_logits) < self.small
-        safe = ops.where(is_small, ops.ones_like(x_logits), x_logits)
+        logits = outputs["logits"]
+        is_small = ops.abs(logits) < self.small
+        safe = ops.where(is_small, ops.ones_like(logits), logits)
         size = ops.abs(safe)
         mean_of_size = -1 / ops.expm1(-size) - 1 / size
         mean = ops.where(safe > 0, mean_of_size, 1 - mean_of_size)
-        return ops.where(is_small, 0.5 + x_logits / 12, mean)
+        return ops.where(is_small, 0.5 + logits / 12, mean)
 
-    def sample(self, x_logits, seed):
+    def sample(self, outputs, seed):
         """Return draws in [0, 1] by the inverse distribution function."""
-        size = ops.maximum(ops.abs(x_logits), 1e-3)
-        chance = self.uniform(x_logits, seed)
+        logits = outputs["logits"]
+        size = ops.maximum(ops.abs(logits), 1e-3)
+        chance = self.uniform(logits, seed)
         draw = 1 + ops.log(chance + (1 - chance) * ops.exp(-size)) / size
-        return ops.where(x_logits > 0, draw, 1 - draw)
+        return ops.where(logits > 0, draw, 1 - draw)
 
 
 class NormalLayer(LikelihoodLayer):
@@ -114,29 +122,27 @@ class NormalLayer(LikelihoodLayer):
             self.log_var = self.add_weight(shape=(), initializer=start, name="log_var")
         self.built = True
 
-    def mean_and_log_var(self, x_logits):
-        """Return mean (batch, *shape) and log-variance, a scalar or (batch, *shape)."""
+    def log_var_of(self, outputs):
+        """Return the log-variance, a scalar or (batch, *shape)."""
         if self.row.variance == "pixel":
-            mean, log_var = ops.split(x_logits, 2, axis=-1)
-            return mean, bounded(log_var)
-        log_var = bounded(ops.convert_to_tensor(self.log_var)) if self.row.variance == "global" else self.log_var
-        return x_logits, log_var
+            return bounded(outputs["log_var"])
+        return bounded(ops.convert_to_tensor(self.log_var)) if self.row.variance == "global" else self.log_var
 
-    def nll(self, x, x_logits, where=None):
+    def nll(self, x, outputs, where=None):
         """As `nll_of_values`, summed; a variance that the values of a sample share is applied to their sum."""
         if self.row.variance == "pixel":
-            return super().nll(x, x_logits, where)
-        mean, log_var = self.mean_and_log_var(x_logits)
+            return super().nll(x, outputs, where)
+        mean, log_var = outputs["mean"], self.log_var_of(outputs)
         squares = ops.square(x - mean)
         squared = sum_over_values(squares if where is None else where * squares)
-        count = math.prod(x_logits.shape[1:]) if where is None else sum_over_values(where)
+        count = math.prod(mean.shape[1:]) if where is None else sum_over_values(where)
         if self.row.variance == "sample":
             log_var = self._best_log_var(ops.divide_no_nan(squared, count) if where is not None else squared / count)
         return 0.5 * (count * (math.log(2 * math.pi) + log_var) + squared * ops.exp(-log_var))
 
-    def nll_of_values(self, x, x_logits):
+    def nll_of_values(self, x, outputs):
         """Return (log(2 pi) + log_var + (x - mean)^2 / var) / 2, elementwise."""
-        mean, log_var = self.mean_and_log_var(x_logits)
+        mean, log_var = outputs["mean"], self.log_var_of(outputs)
         squared = ops.square(x - mean)
         if self.row.variance == "sample":
             log_var = self._best_log_var(ops.mean(squared, axis=tuple(range(1, len(x.shape))), keepdims=True))
@@ -145,31 +151,32 @@ class NormalLayer(LikelihoodLayer):
     def _best_log_var(self, mean_squared):
         return ops.log(ops.maximum(mean_squared, self.least_var))
 
-    def call(self, x_logits):
+    def mean(self, outputs):
         """Return the mean, which is not bounded."""
-        return self.mean_and_log_var(x_logits)[0]
+        return ops.convert_to_tensor(outputs["mean"])
 
-    def sample(self, x_logits, seed):
+    def sample(self, outputs, seed):
         """Return draws around the mean."""
-        mean, log_var = self.mean_and_log_var(x_logits)
+        mean, log_var = outputs["mean"], self.log_var_of(outputs)
         return mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
 
 
 class LaplaceLayer(LikelihoodLayer):
     """Laplace density of fixed scale: absolute error."""
 
-    def nll_of_values(self, x, x_logits):
+    def nll_of_values(self, x, outputs):
         """Return log(2 scale) + |x - mean| / scale, elementwise."""
-        return math.log(2 * self.row.scale) + ops.abs(x - x_logits) / self.row.scale
+        return math.log(2 * self.row.scale) + ops.abs(x - outputs["mean"]) / self.row.scale
 
-    def call(self, x_logits):
+    def mean(self, outputs):
         """Return the mean, which is not bounded."""
-        return ops.convert_to_tensor(x_logits)
+        return ops.convert_to_tensor(outputs["mean"])
 
-    def sample(self, x_logits, seed):
+    def sample(self, outputs, seed):
         """Return draws by the inverse distribution function."""
-        centred = self.uniform(x_logits, seed) - 0.5
-        return x_logits - self.row.scale * ops.sign(centred) * ops.log1p(-2 * ops.abs(centred))
+        mean = outputs["mean"]
+        centred = self.uniform(mean, seed) - 0.5
+        return mean - self.row.scale * ops.sign(centred) * ops.log1p(-2 * ops.abs(centred))
 
 
 class DiscretizedLogisticLayer(LikelihoodLayer):
@@ -178,17 +185,16 @@ class DiscretizedLogisticLayer(LikelihoodLayer):
     We differ: x is in [0, 1], and mean and log-scale start at mid-grey and a scale of 0.14.
     """
 
-    def mean_and_log_scale(self, x_logits):
+    def location_and_log_scale(self, outputs):
         """Return the logistic's mean and log-scale, each (batch, *shape)."""
-        mean, log_scale = ops.split(x_logits, 2, axis=-1)
-        return 0.5 + mean, ops.maximum(log_scale - 2.0, -7.0)
+        return 0.5 + outputs["mean"], ops.maximum(outputs["log_scale"] - 2.0, -7.0)
 
-    def nll_of_values(self, x, x_logits):
+    def nll_of_values(self, x, outputs):
         """Return -log(F(x + half a bin) - F(x - half a bin)), elementwise.
 
         By F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)), where nothing cancels, however far in the tails.
         """
-        mean, log_scale = self.mean_and_log_scale(x_logits)
+        mean, log_scale = self.location_and_log_scale(outputs)
         inverse_scale, half = ops.exp(-log_scale), 0.5 / (self.row.levels - 1)
         log_below = -ops.softplus(-(x - mean + half) * inverse_scale)
         log_above = -ops.softplus((x - mean - half) * inverse_scale)
@@ -199,13 +205,13 @@ class DiscretizedLogisticLayer(LikelihoodLayer):
         log_mass = ops.where(x > 1 - half, log_above, log_below + log_above + log_width)
         return -ops.where(x < half, log_below, log_mass)
 
-    def call(self, x_logits):
+    def mean(self, outputs):
         """Return the logistic's mean, clipped to [0, 1]."""
-        return ops.clip(self.mean_and_log_scale(x_logits)[0], 0.0, 1.0)
+        return ops.clip(self.location_and_log_scale(outputs)[0], 0.0, 1.0)
 
-    def sample(self, x_logits, seed):
+    def sample(self, outputs, seed):
         """Return draws rounded to the nearest of the grey values."""
-        mean, log_scale = self.mean_and_log_scale(x_logits)
+        mean, log_scale = self.location_and_log_scale(outputs)
         chance = self.uniform(mean, seed)
         draw = mean + ops.exp(log_scale) * (ops.log(chance) - ops.log1p(-chance))
         return ops.round(ops.clip(draw, 0.0, 1.0) * (self.row.levels - 1)) / (self.row.levels - 1)

@@ -239,5 +239,5 @@ def architecture(spec: Spec) -> dict[str, str]:
         "code": f"{type(spec.code).__name__}({spec.latent_dim}), {getattr(spec.code, 'activation', 'linear')}",
         "prior": str(getattr(spec.code, "prior", None) or "none learned"),
         "decoder": shown(spec.decoder_rows) + (", tied" if spec.tied else ""),
-        "likelihood": f"{type(spec.likelihood).__name__} with {spec.likelihood.heads} head(s)",
+        "likelihood": f"{type(spec.likelihood).__name__} with {len(spec.likelihood.heads)} head(s)",
     }

@@ -21,7 +21,6 @@ from keras_ae.rows import (
     Gaussian,
     Likelihood,
     Norm,
-    Normal,
     Objective,
     Reshape,
     Residual,
@@ -101,8 +100,8 @@ class Spec:
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
             f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
             "variance": isinstance(self.code, Gaussian),
-            f"{self.likelihood} has {self.likelihood.heads} heads. Use one that has a single head, such as "
-            "'gaussian'": self.likelihood.heads > 1,
+            f"{self.likelihood} has {len(self.likelihood.heads)} heads. Use one that has a single head, such as "
+            "'gaussian'": len(self.likelihood.heads) > 1,
             "Residual rows cannot be tied. Write their rows without Residual": any(
                 isinstance(row, Residual) for row in self.encoder
             ),
@@ -232,12 +231,11 @@ class Spec:
         return lines
 
     def _likelihood_parameters(self) -> int:
-        """Count what the likelihood adds: a learned variance, or one more copy of the decoder's last weighted row."""
-        if isinstance(self.likelihood, Normal) and self.likelihood.variance == "global":
-            return 1
+        """Count what the likelihood learns itself, and the decoder's last weighted row for each head but one."""
         along = shapes(self.decoder_rows, (self.latent_dim,))
         counts = [row.parameters(before) for row, before in zip(self.decoder_rows, along, strict=False)]
-        return (self.likelihood.heads - 1) * sum(counts[last_weighted(self.decoder_rows, along) :])
+        of_head = sum(counts[last_weighted(self.decoder_rows, along) :])
+        return self.likelihood.parameters + (len(self.likelihood.heads) - 1) * of_head
 
     def huge_rows(self) -> list[tuple[str, str, int]]:
         """Return `(part, row, parameters)` of every dense row of more than 50 million weights."""
@@ -252,7 +250,8 @@ class Spec:
     def __str__(self):
         lines = [("part", "row", "output shape", "parameters")]
         lines += [(part, row, str(shape), f"{count:,}") for part, row, shape, count in self.table()]
-        lines.append((self.model, str(self.objective), "", f"{self.parameters:,}"))
+        lines.append(("objective", str(self.objective), "", ""))
+        lines.append((self.model, "", "", f"{self.parameters:,}"))
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         texts = [
             f"{part:<{widths[0]}}  {row:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"

@@ -452,7 +452,7 @@ def test_class_weights_are_refused():
 def test_weights_of_values_need_an_objective_that_heeds_them_and_metrics_that_can():
     class Own(keras_ae.models.ae.AE):
         def objective(self, x, outputs):
-            nll = self.likelihood.nll(x, outputs["x_logits"])
+            nll = self.likelihood.nll(x, outputs)
             return {"loss": nll, "nll": nll}
 
     model = Own(SPEC, seed=0)

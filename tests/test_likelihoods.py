@@ -22,21 +22,27 @@ def tensor(value):
     return ops.convert_to_tensor(np.asarray(value, "float32"))
 
 
+def heads_of(row, columns):
+    """The heads of a likelihood, side by side in the last axis of an array or tensor, by name."""
+    return dict(zip(row.heads, ops.split(columns, len(row.heads), axis=-1), strict=True))
+
+
 def array(value):
     return ops.convert_to_numpy(value).astype("float64")
 
 
 def values(row, x, *heads):
     """-log p of scalars x under one setting of the decoder's heads: (n,) float64."""
-    return array(likelihood_layer(row).nll(tensor(np.reshape(x, (-1, 1))), tensor(np.tile(heads, (len(x), 1)))))
+    outputs = heads_of(row, tensor(np.tile(heads, (len(x), 1))))
+    return array(likelihood_layer(row).nll(tensor(np.reshape(x, (-1, 1))), outputs))
 
 
 def mean_of(row, *heads):
-    return array(likelihood_layer(row)(tensor([heads])))[0, 0]
+    return array(likelihood_layer(row)(heads_of(row, tensor([heads]))))[0, 0]
 
 
 def draws(row, *heads, count=20_000):
-    return array(likelihood_layer(row).sample(tensor(np.tile(heads, (count, 1))), 5))[:, 0]
+    return array(likelihood_layer(row).sample(heads_of(row, tensor(np.tile(heads, (count, 1)))), 5))[:, 0]
 
 
 def integral(row, low, high, *heads, cuts=()):
@@ -118,20 +124,20 @@ def test_nll_is_that_of_scipy():
 def test_a_shared_variance_gives_the_sum_over_values(row):
     x, mean = np.random.default_rng(0).normal(size=(2, 5, 3, 4)).astype("float32")
     layer = likelihood_layer(row)
-    of_values = array(layer.nll_of_values(tensor(x), tensor(mean)))
-    assert array(layer.nll(tensor(x), tensor(mean))) == pytest.approx(of_values.sum((1, 2)), rel=1e-5)
+    of_values = array(layer.nll_of_values(tensor(x), {"mean": tensor(mean)}))
+    assert array(layer.nll(tensor(x), {"mean": tensor(mean)})) == pytest.approx(of_values.sum((1, 2)), rel=1e-5)
 
 
 def test_the_variance_of_each_sample_is_the_one_of_the_greatest_likelihood():
     rng = np.random.default_rng(0)
     x, mean = rng.normal(size=(2, 3, 2)) * [[[0.1]], [[3.0]]], np.zeros((2, 3, 2))
-    nll = array(likelihood_layer(Normal("sample")).nll(tensor(x), tensor(mean)))
+    nll = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"mean": tensor(mean)}))
 
     def least(sample):
         return optimize.minimize_scalar(lambda log: -stats.norm.logpdf(sample, 0, np.exp(log)).sum(), (-4, 2)).fun
 
     assert nll == pytest.approx([least(sample) for sample in x], rel=1e-5)
-    perfect = array(likelihood_layer(Normal("sample")).nll(tensor(x), tensor(x)))
+    perfect = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"mean": tensor(x)}))
     assert perfect == pytest.approx(2 * [-6 * stats.norm.logpdf(0, 0, 1e-3)], rel=1e-5)
 
 
@@ -169,12 +175,12 @@ def test_nll_sums_over_the_values_of_a_sample():
     x = tensor(np.random.default_rng(0).uniform(size=(3, 4, 4, 2)))
     for name, row in LIKELIHOODS.items():
         layer = likelihood_layer(row)
-        x_logits = tensor(np.random.default_rng(1).normal(size=(3, 4, 4, 2 * row.heads)))
-        nll = array(layer.nll(x, x_logits))
+        outputs = heads_of(row, tensor(np.random.default_rng(1).normal(size=(3, 4, 4, 2 * len(row.heads)))))
+        nll = array(layer.nll(x, outputs))
         assert nll.shape == (3,), name
-        each = array(layer.nll_of_values(x, x_logits))
+        each = array(layer.nll_of_values(x, outputs))
         assert nll == pytest.approx(each.reshape(3, -1).sum(1), rel=1e-5), name
-        assert tuple(layer(x_logits).shape) == tuple(layer.sample(x_logits, 0).shape) == (3, 4, 4, 2), name
+        assert tuple(layer(outputs).shape) == tuple(layer.sample(outputs, 0).shape) == (3, 4, 4, 2), name
 
 
 @pytest.mark.parametrize("edge", [-0.05, 0.05])
@@ -267,35 +273,36 @@ def test_values_and_gradients_are_finite_at_extremes(name):
     # Where a likelihood has one head, the columns are values of their own.
     pairs = [(a, b) for a in (-1e4, -90.0, -0.05, 0.0, 1e-6, 0.05, 90.0, 1e4) for b in (-1e4, -20.0, 0.0, 20.0, 1e4)]
     for value in (0.0, 0.25, 1.0):
-        x = tensor(np.full((len(pairs), 2 // row.heads), value))
-        assert np.isfinite(array(layer.nll(x, tensor(pairs)))).all()
-        assert np.isfinite(gradient(lambda x_logits, x=x: ops.sum(layer.nll(x, x_logits)), pairs)).all()
-    assert np.isfinite(array(layer(tensor(pairs)))).all()
-    assert np.isfinite(array(layer.sample(tensor(pairs), 0))).all()
+        x = tensor(np.full((len(pairs), 2 // len(row.heads)), value))
+        assert np.isfinite(array(layer.nll(x, heads_of(row, tensor(pairs))))).all()
+        assert np.isfinite(gradient(lambda columns, x=x: ops.sum(layer.nll(x, heads_of(row, columns))), pairs)).all()
+    assert np.isfinite(array(layer(heads_of(row, tensor(pairs))))).all()
+    assert np.isfinite(array(layer.sample(heads_of(row, tensor(pairs)), 0))).all()
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_gradients_are_the_slopes_of_the_nll(name):
     row = LIKELIHOODS[name]
     layer = likelihood_layer(row)
-    x_logits = np.random.default_rng(0).normal(size=(40, 2))
-    x = np.random.default_rng(1).integers(0, 256, (40, 2 // row.heads)) / 255
+    columns = np.random.default_rng(0).normal(size=(40, 2))
+    x = np.random.default_rng(1).integers(0, 256, (40, 2 // len(row.heads))) / 255
     step = 1e-2
     slopes = []
     for move in np.eye(2) * step:
-        up, down = (array(layer.nll(tensor(x), tensor(x_logits + sign * move))) for sign in (1, -1))
+        up, down = (array(layer.nll(tensor(x), heads_of(row, tensor(columns + sign * move)))) for sign in (1, -1))
         slopes.append((up - down) / (2 * step))
-    found = gradient(lambda logits: ops.sum(layer.nll(tensor(x), logits)), x_logits)
-    smooth = np.abs(x - x_logits) > 2 * step if name == "laplace" else np.ones((40, 2), bool)
+    found = gradient(lambda each: ops.sum(layer.nll(tensor(x), heads_of(row, each))), columns)
+    smooth = np.abs(x - columns) > 2 * step if name == "laplace" else np.ones((40, 2), bool)
     assert found[smooth] == pytest.approx(np.stack(slopes, axis=1)[smooth], rel=1e-2, abs=1e-2)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_a_likelihood_computes_in_float32_under_mixed_precision(name):
     keras.config.set_dtype_policy("mixed_float16")
-    layer = likelihood_layer(LIKELIHOODS[name])
-    x_logits = ops.cast(tensor(np.ones((2, 4))), "float16")
-    assert keras.backend.standardize_dtype(layer(x_logits).dtype) == "float32"
+    row = LIKELIHOODS[name]
+    layer = likelihood_layer(row)
+    outputs = heads_of(row, ops.cast(tensor(np.ones((2, 4))), "float16"))
+    assert keras.backend.standardize_dtype(layer(outputs).dtype) == "float32"
     assert {keras.backend.standardize_dtype(weight.dtype) for weight in layer.weights} <= {"float32"}
 
 

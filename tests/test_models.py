@@ -122,8 +122,10 @@ def test_shapes(name):
     parameters = model.posterior(x)
     assert parameters[MODELS[name][1]].shape == (3, LATENT_DIM)
     assert model.encode(x).shape == (3, LATENT_DIM)
-    decoded = model.decoder_logits(np.zeros((3, LATENT_DIM), "float32")).shape
-    assert decoded == (3, *model.spec.input_shape[:-1], model.spec.likelihood.heads)
+    decoded = model.decoder_logits(np.zeros((3, LATENT_DIM), "float32"))
+    assert {name: head.shape for name, head in decoded.items()} == dict.fromkeys(
+        model.spec.likelihood.heads, (3, *model.spec.input_shape)
+    )
     assert model.decode(np.zeros((3, LATENT_DIM))).shape == model.reconstruct(x).shape == x.shape
     assert model.output_shape == (None, *x.shape[1:])
 

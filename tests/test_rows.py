@@ -26,6 +26,7 @@ from keras_ae import (
     Norm,
     Pool,
     Ramp,
+    Reconstruction,
     Reshape,
     Residual,
     SaltAndPepper,
@@ -90,6 +91,7 @@ ALL_ROWS = [
     Identity(12),
     NeighbourEmbedding(Ramp(0.0, 30.0, steps=9), count=4),
     Sparsity("kl", Ramp(0.1, 0.2, steps=4), rho=0.2),
+    Reconstruction(),
     GaussianNoise(0.1),
     GaussianNoise(0.4, low=0.1),
     SaltAndPepper(0.2),
@@ -149,7 +151,7 @@ def test_the_mirror_of_a_row_can_be_built(name):
     end = (Dense(shape[-1], "linear"),)
     spec = Spec(shape, flat, Vector(2), "gaussian", decoder=(Dense(size), *open_, *mirrored((row,), shape), *end))
     parts = build_parts(spec, seed=0)
-    assert tuple(parts.decoder.output.shape[1:]) == shape
+    assert tuple(parts.decoder.output["mean"].shape[1:]) == shape
     assert keras_ae.build(spec).count_params() == spec.parameters
 
 

@@ -83,8 +83,8 @@ def test_the_table_is_that_of_the_built_model(name):
     learned = len(model.likelihood.weights)
     assert decoder - learned == model.decoder_logits.count_params()
     assert sum(count for part, _, _, count in table if part in ("encoder", "code")) == model.encoder.count_params()
-    heads = spec.likelihood.heads
-    assert model.decoder_logits.output.shape[1:] == (*spec.input_shape[:-1], heads * spec.input_shape[-1])
+    shapes = {name: head.shape[1:] for name, head in model.decoder_logits.output.items()}
+    assert shapes == dict.fromkeys(spec.likelihood.heads, spec.input_shape)
     assert model.output_shape[1:] == spec.input_shape
 
 
@@ -143,17 +143,18 @@ def test_an_own_decoder_is_kept_and_built():
 
 def test_the_printed_table_has_a_line_for_every_row():
     assert str(SPECS["corrupted and scheduled"]).splitlines() == [
-        "part        row                                             output shape  parameters",
-        "------------------------------------------------------------------------------------",
-        "input                                                       (6,)                   0",
-        "corruption  Masking(0.3)                                    (6,)                   0",
-        "encoder     Dense(4)                                        (4,)                  28",
-        "code        Gaussian(2)                              (2,)                  20",
-        "decoder     Dense(4)                                        (4,)                  12",
-        "decoder     Dense(6, activation='linear')                   (6,)                  30",
-        "likelihood  Normal('fixed', sigma=0.2)                      (6,)                   0",
-        "------------------------------------------------------------------------------------",
-        "vae                                                                               90",
+        "part        row                                 output shape  parameters",
+        "------------------------------------------------------------------------",
+        "input                                           (6,)                   0",
+        "corruption  Masking(0.3)                        (6,)                   0",
+        "encoder     Dense(4)                            (4,)                  28",
+        "code        Gaussian(2)                         (2,)                  20",
+        "decoder     Dense(4)                            (4,)                  12",
+        "decoder     Dense(6, activation='linear')       (6,)                  30",
+        "likelihood  Normal('fixed', sigma=0.2)          (6,)                   0",
+        "objective   ELBO(Ramp(0.0, stop=1.0, steps=9))                          ",
+        "------------------------------------------------------------------------",
+        "vae                                                                   90",
     ]
 
 

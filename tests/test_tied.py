@@ -149,7 +149,7 @@ def test_specs_are_json_both_ways_and_old_ones_stay_as_they_were():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"latent": rows.Gaussian(4)}, "two heads"),
+        ({"code": rows.Gaussian(4)}, "two heads"),
         ({"decoder": (Dense(20, "linear"),)}, "mirrored decoder"),
         ({"encoder": (Residual((Dense(20),)),)}, "Residual"),
         ({"likelihood": "gaussian_pixel"}, "2 heads"),
@@ -164,7 +164,7 @@ def test_what_cannot_be_tied_is_refused(options, sentence):
             **{
                 "input_shape": (20,),
                 "encoder": (Dense(8),),
-                "latent": Vector(4),
+                "code": Vector(4),
                 "likelihood": "gaussian",
                 "tied": True,
             }

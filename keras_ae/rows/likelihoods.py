@@ -13,13 +13,15 @@ class Likelihood(Row, abstract=True):
 
     Attributes:
         support: bounds of x, None where it has none.
-        heads: numbers of the decoder for one value of x.
+        heads: names of what the decoder gives for each value of x.
+        parameters: numbers of its own that are learned.
         is_density: exp(-nll) is a probability (density) of x, so that log p(x) can be estimated.
     """
 
     support: ClassVar[tuple[float, float] | None] = None
-    heads: ClassVar[int] = 1
+    heads: ClassVar[tuple[str, ...]] = ("mean",)
     is_density: ClassVar[bool] = True
+    parameters: ClassVar[int] = 0
 
 
 def greatest_bits(support: tuple[float, float]) -> int:
@@ -38,6 +40,7 @@ class Bernoulli(Likelihood):
     """Each value of x in [0, 1] is a coin: the cross-entropy on logits."""
 
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    heads: ClassVar[tuple[str, ...]] = ("logits",)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class ContinuousBernoulli(Likelihood):
     """The Bernoulli made a proper density on [0, 1] by its normaliser (Loaiza-Ganem & Cunningham 2019)."""
 
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    heads: ClassVar[tuple[str, ...]] = ("logits",)
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,14 @@ class Normal(Likelihood):
         return self.variance != "sample"
 
     @property
-    def heads(self) -> int:
-        """2 under "pixel", where the decoder gives mean and log-variance; else 1."""
-        return 2 if self.variance == "pixel" else 1
+    def heads(self) -> tuple[str, ...]:
+        """The mean, and under "pixel" the log-variance."""
+        return ("mean", "log_var") if self.variance == "pixel" else ("mean",)
+
+    @property
+    def parameters(self) -> int:
+        """1 under "global", the log-variance."""
+        return int(self.variance == "global")
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class DiscretizedLogistic(Likelihood):
 
     levels: int = 256
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
-    heads: ClassVar[int] = 2
+    heads: ClassVar[tuple[str, ...]] = ("mean", "log_scale")
 
     def __post_init__(self):
         if checked_count("DiscretizedLogistic", "levels", self.levels) < 2:
