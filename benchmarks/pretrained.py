@@ -3,7 +3,7 @@
     python benchmarks/pretrained.py [--images 100] [--datasets mnist fashion_mnist cifar10] [--fresh]
 
 - Denoising: the noisy images, black and mean image, median, Wiener, non-local means and BM3D, beside
-  `conv_denoising_ae`. Gaussian noise, not clipped, from `keras_ae.pretrained.noise`; the classical methods are told
+  `conv_denoising_ae`. Gaussian noise, not clipped, from `keras_ae.evaluation.noise`; the classical methods are told
   sigma, and choose what else they have to choose on validation images.
 - Compression: PCA, beside `conv_ae`.
 - Likelihood: published numbers, beside `vae` and `conv_vae`.
@@ -25,8 +25,8 @@ from classical import CLASSICAL
 
 import keras_ae
 from keras_ae import metrics
+from keras_ae.evaluation.noise import SIGMAS, unit_noise
 from keras_ae.files import replacing
-from keras_ae.pretrained.noise import SIGMAS, unit_noise
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10 (JPEG)"}

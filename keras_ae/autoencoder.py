@@ -12,6 +12,7 @@ from keras_ae.feeding import scaled
 from keras_ae.fitting import Fitting
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
+from keras_ae.measuring import Measuring
 from keras_ae.resizing import Resizing
 from keras_ae.rows import Scheduled
 from keras_ae.sample_weights import shares, weighs_values
@@ -35,7 +36,7 @@ class Report(NamedTuple):
     sample_weight: object
 
 
-class Autoencoder(Fitting, Steps, Inference, Walks, Saving, Exporting, Resizing, keras.Model):
+class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting, Resizing, keras.Model):
     """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output

@@ -1,4 +1,4 @@
-"""The command line: `keras-ae list | show | weights | card | train | evaluate | sample | reconstruct | plot`."""
+"""The command line, `keras-ae`: list, show, weights, card, verify, train, evaluate, sample, reconstruct, plot."""
 
 import json
 from collections.abc import Iterator
@@ -93,6 +93,37 @@ def card(
 
 
 @app.command()
+def verify(
+    pattern: Annotated[str, typer.Argument(help='Shell-style, such as "conv_*" or "*/mnist".')] = "*",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out iw_nll, which takes minutes for each model.")
+    ] = False,
+) -> None:
+    """Measure every number of the shipped weights again, and compare it with the card; exit 1 where one differs."""
+    from keras_ae.pretrained import verifying
+
+    verdicts = verifying.verify(pattern, quick=quick, say=console.print)
+    table = Table("weights", "number", title="Shipped weights, measured again")
+    for column in ("card", "recomputed", "difference", "tolerance", "ok"):
+        table.add_column(column, justify="right")
+    for each in verdicts:
+        difference = None if each.now is None else each.now - each.card
+        cells = ["-" if v is None else f"{v:.6g}" for v in (each.card, each.now, difference, each.tolerance)]
+        table.add_row(
+            each.weights, each.name, *cells, {True: "yes", False: "[red]NO[/red]", None: "skipped"}[each.holds]
+        )
+    if verdicts:
+        console.print(table)
+    count = [each.holds for each in verdicts].count
+    weights = len({each.weights for each in verdicts})
+    console.print(
+        f"{weights} weights, {len(verdicts)} numbers: {count(False)} out of tolerance, {count(None)} skipped."
+    )
+    if count(False):
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     name: Annotated[str, typer.Argument(help="A model's name, or a spec.json.")],
     dataset: Annotated[
@@ -168,9 +199,8 @@ def evaluate(
     """Compute a run's test numbers anew from its best weights and print them."""
     found, data = _opened(run)
     model = found.load_model()
-    numbers = found.evaluate(model, data.test) | {"samples": len(data.test)}
-    if importance_samples:
-        numbers |= found.log_likelihood(model, data.test, num_samples=importance_samples, images=images)
+    numbers = found.evaluate(model, data, num_samples=importance_samples or None, images=images)
+    numbers |= {"samples": len(data.test)}
     print_numbers(numbers, title=f"{found.settings.model} on {data.name}, test part")
 
 

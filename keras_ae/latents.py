@@ -94,4 +94,5 @@ class Sampling(CodeLayer):
 def _beside(drawn, *parameters):
     """Give parameters, (batch, latent_dim), the axes that stand between these two in what was drawn."""
     missing = 0 if drawn is None else len(drawn.shape) - len(parameters[0].shape)
-    return [ops.expand_dims(each, tuple(range(1, 1 + missing))) if missing else each for each in parameters]
+    tensors = map(ops.convert_to_tensor, parameters)
+    return [ops.expand_dims(each, tuple(range(1, 1 + missing))) if missing else each for each in tensors]

@@ -187,21 +187,29 @@ class Run:
             self._note(seconds=round(self.facts().get("seconds", 0) + time.perf_counter() - started, 1))
         return self.load_model() if together.kind == "none" else model
 
-    def evaluate(self, model: Autoencoder, part: datasets.Part) -> dict:
-        """Return the numbers of `evaluation.evaluate` on a part, binarised as in training."""
-        return evaluation.evaluate(model, part, binarize=self.settings.binarize)
+    def evaluate(
+        self, model: Autoencoder, data: datasets.Dataset, *, num_samples: int | None = None, images: int = 1000
+    ) -> dict:
+        """Return the numbers of `evaluation.evaluate` on the test part, binarised as in training.
 
-    def log_likelihood(self, model: Autoencoder, part: datasets.Part, *, num_samples: int, images: int) -> dict:
-        """Return the importance-weighted log p(x) of a part's first images in nats, and its standard error."""
-        images = min(images, len(part))
-        (x,) = part.batches(images, seed=self.settings.seed, binarize=evaluation.fixed(self.settings.binarize))[0]
-        found = model.log_likelihood(x, num_samples=num_samples, seed=self.settings.seed)
-        error = float(found.std() / math.sqrt(images))
-        return {"log_likelihood": float(found.mean()), "log_likelihood_error": error, "log_likelihood_images": images}
+        Args:
+            model: the trained model.
+            data: the data set of the run.
+            num_samples: draws for `iw_nll`, the importance-weighted -log p(x); None leaves it out.
+            images: the first of the test part, for which that bound is taken.
+
+        Raises:
+            ValueError: draws for a model without a likelihood; num_samples or images is less than 1.
+        """
+        settings = self.settings
+        if num_samples is not None:
+            model.log_likelihood(data.test.head(1)[0], num_samples=num_samples)
+        options = {"data_range": data.train.range, "binarize": settings.binarize, "seed": settings.seed}
+        return evaluation.evaluate(model, data.test, num_samples=num_samples, images=images, **options)
 
     def report(self, model: Autoencoder, data: datasets.Dataset) -> dict:
         """Write `metrics.json` with the test numbers and the final pictures, and return the numbers."""
-        found = self.evaluate(model, data.test) | {"samples": len(data.test)}
+        found = self.evaluate(model, data) | {"samples": len(data.test)}
         _write(self.metrics, json.dumps(found, indent=1))
         evaluation.draw(model, data.test, self.pictures, seed=self.settings.seed)
         self.draw_history()

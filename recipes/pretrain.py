@@ -45,7 +45,6 @@ from keras_ae import (
 )
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.pretrained.cards import Card
-from keras_ae.pretrained.numbers import measure
 
 GREY, COLOUR, SPEECH = (28, 28, 1), (32, 32, 3), (64, 64, 1)
 
@@ -289,7 +288,14 @@ def pack(run: runs.Run, shelf: Path, *, mixture: int | None = None) -> Card:
             "cores": facts["cores"],
             "seconds": facts["seconds"],
             "protocol": few,
-            "numbers": measure(packed, data, binarize=settings.binarize, seed=settings.seed, **few),
+            "numbers": evaluation.measure(
+                packed,
+                data.test,
+                data_range=data.train.range,
+                binarize=settings.binarize,
+                seed=settings.seed,
+                **few,
+            ),
             "pictures": [path.name for path in pictures],
             "use": USE[settings.model],
             "limits": LIMITS[data.name.removesuffix("_mini")],

@@ -58,6 +58,7 @@ FLOORS = {
     "intake": 5,  # What methods are given, checked: arrays, rows or a stream.
     "anomaly": 6,  # How strange samples are to a trained model: scores, thresholds, windows of series.
     "fitting": 6,  # fit, evaluate and predict, after a check of the data.
+    "measuring": 3,  # What a model is measured by: numbers of each sample, with their protocol.
     "inference": 6,  # Codes, reconstructions, samples, scores, likelihoods of a trained model.
     "autoencoder": 7,  # The compiled Keras model with one objective.
     "models": 8,  # One model type a file: paper, spec, objective.

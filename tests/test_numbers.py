@@ -1,7 +1,6 @@
 """The numbers on a card, against closed forms; the script that verifies them, against numbers that were changed."""
 
 import copy
-import importlib.util
 import math
 from dataclasses import asdict
 from fnmatch import fnmatch
@@ -11,12 +10,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from typer.testing import CliRunner
 
 import keras_ae
-from keras_ae import Flatten, Gaussian, GaussianNoise, Normal, Sparsity, Spec, Vector, sparse_code
+from keras_ae import Flatten, Gaussian, GaussianNoise, Normal, Sparsity, Spec, Vector, pretrained, sparse_code
 from keras_ae.bounds import unbounded
-from keras_ae.pretrained.noise import unit_noise
-from keras_ae.pretrained.numbers import measure
+from keras_ae.cli import app
+from keras_ae.evaluation import measure
+from keras_ae.evaluation.noise import unit_noise
+from keras_ae.pretrained import verifying
 
 SHAPE = (12, 12, 1)
 FLAT = 144
@@ -48,7 +50,7 @@ def values(numbers):
 
 
 def measured(model, data=DATA, **options):
-    return measure(model, data, progress=False, **options)
+    return measure(model, data.test, **{"data_range": data.train.range, "progress": False} | options)
 
 
 def test_a_model_that_says_one_half_has_the_errors_of_one_half():
@@ -209,57 +211,57 @@ def shipped():
 
 
 @pytest.fixture
-def verify(request, monkeypatch, shipped):
-    """The script, with one model in its catalogue."""
-    path = request.config.rootpath / "benchmarks" / "verify_weights.py"
-    spec = importlib.util.spec_from_file_location("verify_weights", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def verify(monkeypatch, shipped):
+    """The command, with one model in its catalogue; returns exit code and text."""
     model, card = shipped
     card = copy.deepcopy(card)
-    catalogue = {
-        "list_weights": lambda pattern="*": [name for name in ("vae/mnist_mini",) if fnmatch(name, pattern)],
-        "card": lambda name: card,
-        "build": lambda name, weights: model,
-    }
-    for name, function in catalogue.items():
-        monkeypatch.setattr(script.keras_ae, name, function, raising=False)
-    monkeypatch.setattr(script.numbers, "measure", partial(measure, progress=False))
-    script.shipped = card
-    return script
+    names = ("vae/mnist_mini",)
+    monkeypatch.setattr(
+        pretrained, "list_weights", lambda pattern="*": [name for name in names if fnmatch(name, pattern)]
+    )
+    monkeypatch.setattr(pretrained, "card", lambda name: card)
+    monkeypatch.setattr(verifying.registry, "build", lambda name, weights: model)
+    monkeypatch.setattr(verifying, "measure", partial(measure, progress=False))
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, ["verify", *arguments])
+        return done.exit_code, done.output
+
+    run.shipped = card
+    return run
 
 
-def test_numbers_that_hold_are_verified(verify, capsys):
-    assert verify.main([]) == 0
-    text = capsys.readouterr().out
+def test_numbers_that_hold_are_verified(verify):
+    code, text = verify()
+    assert code == 0
     assert "8 numbers: 0 out of tolerance, 0 skipped" in text
     assert "NO" not in text
 
 
 @pytest.mark.parametrize("name", ["mse", "kl", "iw_nll", "active_units"])
-def test_a_number_that_was_changed_is_found(verify, capsys, name):
+def test_a_number_that_was_changed_is_found(verify, name):
     number = verify.shipped.numbers[name]
     number["value"] += 2 * number["tolerance"]
-    assert verify.main([]) == 1
-    assert "1 out of tolerance" in capsys.readouterr().out
+    code, text = verify()
+    assert code == 1 and "1 out of tolerance" in text
 
 
-def test_a_number_that_cannot_be_measured_is_no_number(verify, capsys):
+def test_a_number_that_cannot_be_measured_is_no_number(verify):
     verify.shipped.numbers["beauty"] = {"value": 1.0, "tolerance": 9.0}
-    assert verify.main([]) == 1
+    assert verify()[0] == 1
     verify.shipped.numbers.pop("beauty")
     verify.shipped.numbers["mse"]["value"] = math.nan
-    assert verify.main([]) == 1
+    assert verify()[0] == 1
 
 
-def test_quick_leaves_out_the_slow_bound_and_says_so(verify, capsys):
+def test_quick_leaves_out_the_slow_bound_and_says_so(verify):
     verify.shipped.numbers["iw_nll"]["value"] = 0
-    assert verify.main(["--quick"]) == 0
-    assert "1 skipped" in capsys.readouterr().out
+    code, text = verify("--quick")
+    assert code == 0 and "1 skipped" in text
     verify.shipped.numbers["mse"]["value"] = 0
-    assert verify.main(["--quick"]) == 1
+    assert verify("--quick")[0] == 1
 
 
-def test_an_empty_catalogue_has_nothing_to_verify(verify, capsys):
-    assert verify.main(["--only", "nothing*"]) == 0
-    assert "0 weights, 0 numbers" in capsys.readouterr().out
+def test_an_empty_catalogue_has_nothing_to_verify(verify):
+    code, text = verify("nothing*")
+    assert code == 0 and "0 weights, 0 numbers" in text

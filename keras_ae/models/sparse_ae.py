@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.divergences import bernoulli_kl
+from keras_ae.measuring import Measured
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Flatten, Identity, Objective, Scheduled, Shape, SpecError, Vector, sparse_code
@@ -65,6 +66,22 @@ class SparseAE(Autoencoder):
         nll = self.nll(x, outputs)
         sparsity = self._l1(outputs) if self.spec.objective.penalty == "l1" else self._kl(outputs)
         return {"loss": nll + self.scheduled["strength"] * sparsity, "nll": nll, "sparsity": sparsity}
+
+    def measured(self, x, samples):
+        """Yield `l0`, the number of units that are not 0, or, under "kl", where no unit is, `mean_activation`."""
+        yield from super().measured(x, samples)
+        z, units = self.encode(x), f"{self.spec.latent_dim:,} units"
+        if self.spec.objective.penalty == "l1":
+            of = f"units above 0 of {units}, mean over {samples.words}"
+            yield Measured("l0", (z > 0).sum(axis=1), of, (5e-3, 0.01))
+        else:
+            yield Measured("mean_activation", z.mean(axis=1), f"of {units}, mean over {samples.words}", (5e-3, 1e-4))
+
+    def measured_codes(self, z, samples):
+        """Yield, under "l1", `dead_units`: those that are 0 on every sample."""
+        if self.spec.objective.penalty == "l1":
+            of = f"units that are always 0, of {self.spec.latent_dim:,}, over {samples.words}"
+            yield Measured("dead_units", int((z == 0).all(axis=0).sum()), of, (0.01, 1))
 
     def _l1(self, outputs):
         return ops.sum(ops.abs(outputs["z"]), axis=-1)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import keras
 
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.measuring import Measured
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
 from keras_ae.rows import Gaussian, Objective, Scheduled, Shape
@@ -41,6 +42,35 @@ class VAE(Autoencoder):
         nll = self.nll(x, outputs)
         kl = self.latent.terms(outputs)["kl"]
         return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
+
+    def measured(self, x, samples):
+        """Yield, beside what is said of reconstructions, `nll`, `kl` and `elbo = -(nll + kl)` at drawn codes.
+
+        And, under a likelihood of grey values, `bits_per_dim` of the ELBO.
+        """
+        from keras_ae.metrics import bits_per_dim
+
+        yield from super().measured(x, samples)
+        terms = self.elbo_terms(x, seed=samples.noise())
+        elbo = -(terms["nll"] + terms["kl"])
+        of = f"nats, one code drawn for each of {samples.words}, seed {samples.seed}"
+        likelihood = self.spec.likelihood
+        of_x = of if likelihood.is_discrete else f"{of}; a density's, not comparable with a probability's"
+        yield Measured("nll", terms["nll"], f"-log p(x|z), {of_x}", (5e-4, 0.01))
+        yield Measured("kl", terms["kl"], f"of q(z|x) to the prior, {of}", (2e-3, 1e-3))
+        yield Measured("elbo", elbo, f"-(nll + kl), {of_x}", (5e-4, 0.01))
+        if likelihood.levels:
+            bits = bits_per_dim(-elbo, x.shape[1:])
+            of_values = f"-elbo in bits for each of {x[0].size:,} values, {samples.words}"
+            yield Measured("bits_per_dim", bits, of_values, (5e-4, 1e-4))
+
+    def measured_codes(self, z, samples):
+        """Yield `active_units` (Burda et al. 2016)."""
+        from keras_ae.metrics import active_units
+
+        of = f"of {self.spec.latent_dim:,}, over {samples.words}"
+        protocol = f"dimensions whose posterior mean has a variance above 0.01, {of}"
+        yield Measured("active_units", active_units(z), protocol, (0.0, 1))
 
 
 def _image_likelihood(input_shape: Shape, likelihood: str | None) -> str:

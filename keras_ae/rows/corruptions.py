@@ -3,14 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from keras_ae.rows.base import Row, SpecError
 
 
 class Corruption(Row, abstract=True):
-    """Base of the corruption rows: what happens to the input, and never to the target, while training."""
+    """Base of the corruption rows: what happens to the input, and never to the target, while training.
+
+    `protocol` names how models that are trained on it are measured, beside what their type is measured by: "gaussian"
+    at three sigmas, "speech" by recordings; "" by nothing more.
+    """
 
     leaves_nan = False
+    protocol: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class GaussianNoise(Corruption):
 
     sigma: float = 0.5
     low: float | None = None
+    protocol: ClassVar[str] = "gaussian"
 
     def __post_init__(self):
         _checked_positive(self, "sigma")
@@ -161,6 +168,7 @@ class SpectralNoise(Corruption):
 
     snr: tuple[float, float] = (-5.0, 20.0)
     tilt: tuple[float, float] = (0.0, 0.0)
+    protocol: ClassVar[str] = "speech"
 
     def __post_init__(self):
         for name in ("snr", "tilt"):

@@ -15,6 +15,8 @@ class Likelihood(Row, abstract=True):
         support: bounds of x, None where it has none.
         heads: names of what the decoder gives for each value of x.
         parameters: numbers of its own that are learned.
+        is_discrete: exp(-nll) is a probability of x, comparable with those of other discrete likelihoods.
+        levels: grey values of x, whose bits can be counted; 0 where there are none.
         is_density: exp(-nll) is a probability (density) of x, so that log p(x) can be estimated.
     """
 
@@ -22,6 +24,8 @@ class Likelihood(Row, abstract=True):
     heads: ClassVar[tuple[str, ...]] = ("mean",)
     is_density: ClassVar[bool] = True
     parameters: ClassVar[int] = 0
+    is_discrete: ClassVar[bool] = False
+    levels: ClassVar[int] = 0
 
 
 def greatest_bits(support: tuple[float, float]) -> int:
@@ -40,6 +44,7 @@ class Bernoulli(Likelihood):
     """Each value of x in [0, 1] is a coin: the cross-entropy on logits."""
 
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    is_discrete: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("logits",)
 
 
@@ -109,6 +114,7 @@ class DiscretizedLogistic(Likelihood):
 
     levels: int = 256
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    is_discrete: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("mean", "log_scale")
 
     def __post_init__(self):
