@@ -113,7 +113,8 @@ def verify(
             each.weights, each.name, *cells, {True: "yes", False: "[red]NO[/red]", None: "skipped"}[each.holds]
         )
     if verdicts:
-        console.print(table)
+        # Where there is no terminal, wide enough for every number.
+        console.print(table, width=None if console.is_terminal else 120)
     count = [each.holds for each in verdicts].count
     weights = len({each.weights for each in verdicts})
     console.print(

@@ -132,7 +132,7 @@ class NormalLayer(LikelihoodLayer):
         """As `nll_of_values`, summed; a variance that the values of a sample share is applied to their sum."""
         if self.row.variance == "pixel":
             return super().nll(x, outputs, where)
-        mean, log_var = outputs["mean"], self.log_var_of(outputs)
+        mean, log_var = outputs["loc"], self.log_var_of(outputs)
         squares = ops.square(x - mean)
         squared = sum_over_values(squares if where is None else where * squares)
         count = math.prod(mean.shape[1:]) if where is None else sum_over_values(where)
@@ -142,7 +142,7 @@ class NormalLayer(LikelihoodLayer):
 
     def nll_of_values(self, x, outputs):
         """Return (log(2 pi) + log_var + (x - mean)^2 / var) / 2, elementwise."""
-        mean, log_var = outputs["mean"], self.log_var_of(outputs)
+        mean, log_var = outputs["loc"], self.log_var_of(outputs)
         squared = ops.square(x - mean)
         if self.row.variance == "sample":
             log_var = self._best_log_var(ops.mean(squared, axis=tuple(range(1, len(x.shape))), keepdims=True))
@@ -153,11 +153,11 @@ class NormalLayer(LikelihoodLayer):
 
     def mean(self, outputs):
         """Return the mean, which is not bounded."""
-        return ops.convert_to_tensor(outputs["mean"])
+        return ops.convert_to_tensor(outputs["loc"])
 
     def sample(self, outputs, seed):
         """Return draws around the mean."""
-        mean, log_var = outputs["mean"], self.log_var_of(outputs)
+        mean, log_var = outputs["loc"], self.log_var_of(outputs)
         return mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
 
 
@@ -166,15 +166,15 @@ class LaplaceLayer(LikelihoodLayer):
 
     def nll_of_values(self, x, outputs):
         """Return log(2 scale) + |x - mean| / scale, elementwise."""
-        return math.log(2 * self.row.scale) + ops.abs(x - outputs["mean"]) / self.row.scale
+        return math.log(2 * self.row.scale) + ops.abs(x - outputs["loc"]) / self.row.scale
 
     def mean(self, outputs):
         """Return the mean, which is not bounded."""
-        return ops.convert_to_tensor(outputs["mean"])
+        return ops.convert_to_tensor(outputs["loc"])
 
     def sample(self, outputs, seed):
         """Return draws by the inverse distribution function."""
-        mean = outputs["mean"]
+        mean = outputs["loc"]
         centred = self.uniform(mean, seed) - 0.5
         return mean - self.row.scale * ops.sign(centred) * ops.log1p(-2 * ops.abs(centred))
 
@@ -187,7 +187,7 @@ class DiscretizedLogisticLayer(LikelihoodLayer):
 
     def location_and_log_scale(self, outputs):
         """Return the logistic's mean and log-scale, each (batch, *shape)."""
-        return 0.5 + outputs["mean"], ops.maximum(outputs["log_scale"] - 2.0, -7.0)
+        return 0.5 + outputs["loc"], ops.maximum(outputs["log_scale"] - 2.0, -7.0)
 
     def nll_of_values(self, x, outputs):
         """Return -log(F(x + half a bin) - F(x - half a bin)), elementwise.

@@ -69,6 +69,11 @@ def continuous_bernoulli(logit):
     return density, distribution, integrate.quad(lambda x: x * density(x), 0, 1)[0]
 
 
+def test_heads_are_in_the_order_in_which_keras_keeps_them():
+    """Or the weights of two heads would change places between one file and another."""
+    assert all(list(row.heads) == sorted(row.heads) for row in LIKELIHOODS.values())
+
+
 # Mass one
 
 
@@ -124,20 +129,20 @@ def test_nll_is_that_of_scipy():
 def test_a_shared_variance_gives_the_sum_over_values(row):
     x, mean = np.random.default_rng(0).normal(size=(2, 5, 3, 4)).astype("float32")
     layer = likelihood_layer(row)
-    of_values = array(layer.nll_of_values(tensor(x), {"mean": tensor(mean)}))
-    assert array(layer.nll(tensor(x), {"mean": tensor(mean)})) == pytest.approx(of_values.sum((1, 2)), rel=1e-5)
+    of_values = array(layer.nll_of_values(tensor(x), {"loc": tensor(mean)}))
+    assert array(layer.nll(tensor(x), {"loc": tensor(mean)})) == pytest.approx(of_values.sum((1, 2)), rel=1e-5)
 
 
 def test_the_variance_of_each_sample_is_the_one_of_the_greatest_likelihood():
     rng = np.random.default_rng(0)
     x, mean = rng.normal(size=(2, 3, 2)) * [[[0.1]], [[3.0]]], np.zeros((2, 3, 2))
-    nll = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"mean": tensor(mean)}))
+    nll = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"loc": tensor(mean)}))
 
     def least(sample):
         return optimize.minimize_scalar(lambda log: -stats.norm.logpdf(sample, 0, np.exp(log)).sum(), (-4, 2)).fun
 
     assert nll == pytest.approx([least(sample) for sample in x], rel=1e-5)
-    perfect = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"mean": tensor(x)}))
+    perfect = array(likelihood_layer(Normal("sample")).nll(tensor(x), {"loc": tensor(x)}))
     assert perfect == pytest.approx(2 * [-6 * stats.norm.logpdf(0, 0, 1e-3)], rel=1e-5)
 
 

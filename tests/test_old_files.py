@@ -14,7 +14,7 @@ from keras_ae import Spec, runs
 DATA = Path(__file__).parent / "data"
 EXPECTED = np.load(DATA / "expected.npz")
 NAMES = sorted(path.name.removesuffix(".spec.json") for path in DATA.glob("*.spec.json"))
-DRAWS = ("vae", "denoising_ae")  # In training, where each backend has noise of its own.
+DRAWS = ("vae", "grey_vae", "denoising_ae")  # In training, where each backend has noise of its own.
 BACKEND = keras.backend.backend()
 each = pytest.mark.parametrize("name", NAMES)
 

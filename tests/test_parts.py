@@ -44,6 +44,6 @@ def test_asking_for_a_part_changes_nothing_of_the_model(tmp_path):
 def test_raw_heads_are_what_the_likelihood_takes():
     model = keras_ae.build(SPECS["two heads"], seed=0)
     heads = model.decoder_logits(model.encode(FLOATS))
-    assert {name: tuple(head.shape) for name, head in heads.items()} == dict.fromkeys(["mean", "log_var"], (6, 8, 8, 1))
-    expected = keras.ops.convert_to_numpy(heads["mean"])
+    assert {name: tuple(head.shape) for name, head in heads.items()} == dict.fromkeys(["loc", "log_var"], (6, 8, 8, 1))
+    expected = keras.ops.convert_to_numpy(heads["loc"])
     np.testing.assert_allclose(model.decode(model.encode(FLOATS)), expected, atol=1e-6)

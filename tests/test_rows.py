@@ -151,7 +151,7 @@ def test_the_mirror_of_a_row_can_be_built(name):
     end = (Dense(shape[-1], "linear"),)
     spec = Spec(shape, flat, Vector(2), "gaussian", decoder=(Dense(size), *open_, *mirrored((row,), shape), *end))
     parts = build_parts(spec, seed=0)
-    assert tuple(parts.decoder.output["mean"].shape[1:]) == shape
+    assert tuple(parts.decoder.output["loc"].shape[1:]) == shape
     assert keras_ae.build(spec).count_params() == spec.parameters
 
 

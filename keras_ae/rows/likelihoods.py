@@ -13,7 +13,8 @@ class Likelihood(Row, abstract=True):
 
     Attributes:
         support: bounds of x, None where it has none.
-        heads: names of what the decoder gives for each value of x.
+        heads: names of what the decoder gives for each value of x, in alphabetic order, in which Keras keeps them in
+            files.
         parameters: numbers of its own that are learned.
         is_discrete: exp(-nll) is a probability of x, comparable with those of other discrete likelihoods.
         levels: grey values of x, whose bits can be counted; 0 where there are none.
@@ -21,7 +22,7 @@ class Likelihood(Row, abstract=True):
     """
 
     support: ClassVar[tuple[float, float] | None] = None
-    heads: ClassVar[tuple[str, ...]] = ("mean",)
+    heads: ClassVar[tuple[str, ...]] = ("loc",)
     is_density: ClassVar[bool] = True
     parameters: ClassVar[int] = 0
     is_discrete: ClassVar[bool] = False
@@ -89,7 +90,7 @@ class Normal(Likelihood):
     @property
     def heads(self) -> tuple[str, ...]:
         """The mean, and under "pixel" the log-variance."""
-        return ("mean", "log_var") if self.variance == "pixel" else ("mean",)
+        return ("loc", "log_var") if self.variance == "pixel" else ("loc",)
 
     @property
     def parameters(self) -> int:
@@ -115,7 +116,7 @@ class DiscretizedLogistic(Likelihood):
     levels: int = 256
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     is_discrete: ClassVar[bool] = True
-    heads: ClassVar[tuple[str, ...]] = ("mean", "log_scale")
+    heads: ClassVar[tuple[str, ...]] = ("loc", "log_scale")
 
     def __post_init__(self):
         if checked_count("DiscretizedLogistic", "levels", self.levels) < 2:

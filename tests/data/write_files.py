@@ -50,6 +50,8 @@ SPECS = {
     "vae": Spec(IMAGE, PICTURE, Gaussian(3, Ramp(0.0, 2.0, steps=4), MixturePrior(4)), Normal("global")),
     "sparse_ae": Spec(IMAGE, PICTURE, Sparse(6, "l1", Ramp(0.1, 0.3, steps=4)), "gaussian"),
     "sparse_ae_kl": Spec(ROW, (), Sparse(7, "kl", 0.5, rho=0.2), "gaussian"),
+    "pixel_ae": Spec(IMAGE, PICTURE, Vector(3), "gaussian_pixel"),
+    "grey_vae": Spec(IMAGE, PICTURE, Gaussian(3), "discretized_logistic"),
     "neighbour_ae": Spec(ROW, (Dense(5),), Neighbours(2, 30.0, count=2), "gaussian"),
 }
 RUN = Spec(
