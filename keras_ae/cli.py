@@ -114,7 +114,7 @@ def verify(
         )
     if verdicts:
         # Where there is no terminal, wide enough for every number.
-        console.print(table, width=None if console.is_terminal else 120)
+        (console if console.is_terminal else Console(width=120)).print(table)
     count = [each.holds for each in verdicts].count
     weights = len({each.weights for each in verdicts})
     console.print(
