@@ -82,8 +82,16 @@ _ON_USE = (
 )
 
 
+# Names of version 0.1.0, and what is written today.
+_MOVED = {
+    "Sparse": 'Spec(..., code=sparse_code(64, "l1"), objective=Sparsity("l1", strength=0.1))',
+    "Neighbours": "Spec(..., code=Vector(2), objective=NeighbourEmbedding(strength=50.0))",
+}
+
+
 def __getattr__(name: str):
     """Import the parts that need more than Keras when they are first used."""
     if name in _ON_USE:
         return import_module(f"keras_ae.{name}")
-    raise AttributeError(f"module 'keras_ae' has no attribute {name!r}")
+    today = f". Since version 0.1.0 write {_MOVED[name]}" if name in _MOVED else ""
+    raise AttributeError(f"module 'keras_ae' has no attribute {name!r}{today}")

@@ -49,8 +49,12 @@ class CodeLayer(keras.layers.Layer):
         return {}
 
     def log_ratio(self, outputs):
-        """log p(z) - log q(z|x) in nats, of the leading axes of z: for importance sampling."""
-        raise NotImplementedError(f"{type(self).__name__} has no density.")
+        """log p(z) - log q(z|x) in nats, of the leading axes of z: for importance sampling.
+
+        Raises:
+            ValueError: the code has no density.
+        """
+        raise ValueError(f"{type(self).__name__} has no density. Use a code with a prior, such as Gaussian(16).")
 
 
 @keras.saving.register_keras_serializable("keras_ae")

@@ -26,7 +26,19 @@ def register(name: str) -> Callable:
 
 
 def register_type(objective: type[Objective]) -> Callable:
-    """Decorate the `Autoencoder` subclass that trains specs with such an objective."""
+    """Decorate the `Autoencoder` subclass that trains specs with such an objective.
+
+    Args:
+        objective: the class of the objective's row, whose `model` names the type.
+
+    Raises:
+        TypeError: what is no class of objectives.
+    """
+    if not (isinstance(objective, type) and issubclass(objective, Objective)):
+        raise TypeError(
+            f"register_type takes a subclass of keras_ae.Objective, got {objective!r}. Declare a frozen dataclass with "
+            "model: ClassVar[str] = ..., and give it."
+        )
 
     def decorate(cls):
         _TYPES[objective.model] = cls

@@ -136,7 +136,16 @@ class Spec:
         return {name: getattr(row, name) for row in rows for name in row.scheduled}
 
     def rescheduled(self, **values: Scheduled) -> "Spec":
-        """Return the spec with other values of what `scheduled` names."""
+        """Return the spec with other values of what `scheduled` names.
+
+        Raises:
+            SpecError: a name that it does not have.
+        """
+        if unknown := set(values) - set(self.scheduled):
+            known = ", ".join(self.scheduled) or "nothing"
+            raise SpecError(
+                f"Spec: nothing called {', '.join(sorted(unknown))} can be scheduled; {self.model} has {known}."
+            )
         changed = {}
         for part in _MOVING:
             row = getattr(self, part)

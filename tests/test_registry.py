@@ -121,3 +121,15 @@ def test_a_backend_that_cannot_train_is_refused_in_words():
     command = [sys.executable, "-c", "import keras_ae"]
     error = subprocess.run(command, env=environment, capture_output=True, text=True).stderr
     assert "Set the environment variable KERAS_BACKEND" in error and "'numpy'" in error
+
+
+def test_what_is_no_objective_names_no_type():
+    for wrong in ("twice", keras_ae.ELBO(), keras_ae.Gaussian):
+        with pytest.raises(TypeError, match=r"takes a subclass of keras_ae\.Objective"):
+            keras_ae.register_type(wrong)
+
+
+@pytest.mark.parametrize("name", ["Sparse", "Neighbours"])
+def test_a_name_of_the_first_version_says_what_is_written_today(name):
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'. Since version 0.1.0 write Spec\(.*objective="):
+        getattr(keras_ae, name)

@@ -224,3 +224,22 @@ def test_a_list_of_callbacks_is_looked_into():
     stopping = keras.callbacks.CallbackList([keras.callbacks.EarlyStopping("val_loss")])
     with pytest.raises(ValueError, match="val_full_loss"):
         keras_ae.build(spec).fit(X, validation_data=X, callbacks=stopping, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow's trainer reads data sets itself")
+@pytest.mark.parametrize("action", ["fit", "evaluate", "predict"])
+def test_a_set_whose_length_is_known_is_read_to_its_end(action):
+    """To put away an iterator that is not at its end takes TensorFlow longer than a batch takes."""
+    ends = []
+
+    def batches():
+        yield from X.reshape(5, 8, 6)
+        ends.append(len(ends))
+
+    signature = tf.TensorSpec((8, 6), "float32")
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature).apply(
+        tf.data.experimental.assert_cardinality(5)
+    )
+    model = keras_ae.build(SPEC, seed=0)
+    getattr(model, action)(data, verbose=0, **({"epochs": 3} if action == "fit" else {}))
+    assert len(ends) == (3 if action == "fit" else 1)

@@ -8,13 +8,14 @@ from rich.progress import Progress
 
 from keras_ae import audio, metrics
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.corruptions import corrupted
 from keras_ae.datasets import Part
 from keras_ae.evaluation.noise import SIGMAS, unit_noise
 from keras_ae.measuring import Measured, Samples
+from keras_ae.noise import seed_at
 
 BATCH = 256
 AT_ONCE = 64  # Images of the importance-weighted bound between two steps of the progress bar.
-UNKNOWN = object()
 
 
 def evaluate(
@@ -52,7 +53,7 @@ def measure(
     model: Autoencoder,
     part: Part,
     *,
-    data_range: tuple[float, float] | None = UNKNOWN,
+    data_range: tuple[float, float] | str | None = "part",
     binarize: str | None = None,
     num_samples: int | None = 5000,
     images: int = 1000,
@@ -78,8 +79,8 @@ def measure(
     Args:
         model: the trained model.
         part: the samples.
-        data_range: bounds of the data by which PSNR, SSIM and clipping go, None where there are none; by default those
-            of the part.
+        data_range: bounds of the data by which PSNR, SSIM and clipping go, None where there are none; "part" takes
+            those of the part, which for images are (0, 1).
         binarize: how the data were binarised in training; the draw here is fixed.
         num_samples: draws of the importance-weighted bound; None leaves it out.
         images: the first of the part, for which that bound is taken.
@@ -91,7 +92,7 @@ def measure(
     """
     if images < 1 or (num_samples is not None and num_samples < 1):
         raise ValueError(f"num_samples and images must be at least 1, got {num_samples} and {images}.")
-    data_range = part.range if data_range is UNKNOWN else data_range
+    data_range = part.range if isinstance(data_range, str) else data_range
     words = _words(len(part), part, binarize, seed)
     batches = part.batches(BATCH, seed=seed, binarize=fixed(binarize))
     pieces: dict[str, list[Measured]] = {}
@@ -131,10 +132,10 @@ def _of_denoising(model: Autoencoder, x: np.ndarray, samples: Samples) -> Iterat
     if model.corruption is None:
         return
     if samples.data_range:
-        corrupted = model.corrupt(x, seed=samples.start // BATCH)
-        for name, found in (("psnr_corrupted", corrupted), ("psnr_denoised", model.reconstruct(corrupted))):
+        noisy = corrupted(x, model.spec.corruption, seed=seed_at(samples.seed, samples.start))
+        for name, found in (("psnr_corrupted", noisy), ("psnr_denoised", model.reconstruct(noisy))):
             psnr = metrics.psnr(x, found, data_range=samples.span)
-            yield Measured(name, psnr, f"dB, {model.spec.corruption} as in training, {samples.words}", (0.0, 0.1))
+            yield Measured(name, psnr, f"dB, {model.spec.corruption} as in training, {samples.words}", (0.0, 0.01))
     if model.spec.corruption.protocol == "gaussian" and samples.are_pictures(x):
         yield from _of_sigmas(model, x, samples)
 

@@ -11,7 +11,7 @@ from keras_ae.divergences import bernoulli_kl
 from keras_ae.measuring import Measured
 from keras_ae.models.encoders import conv_encoder
 from keras_ae.registry import register, register_type
-from keras_ae.rows import Flatten, Identity, Objective, Scheduled, Shape, SpecError, Vector, sparse_code
+from keras_ae.rows import Flatten, Identity, Objective, Scheduled, Shape, SpecError, Vector, check_penalty, sparse_code
 from keras_ae.spec import Spec, checked_shape
 
 
@@ -35,10 +35,7 @@ class Sparsity(Objective):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.penalty not in ("l1", "kl"):
-            raise SpecError(f'Sparsity: penalty must be "l1" or "kl", got {self.penalty!r}.')
-        if isinstance(self.rho, bool) or not isinstance(self.rho, int | float) or not 0 < self.rho < 1:
-            raise SpecError(f"Sparsity: rho must lie in (0, 1), got {self.rho!r}.")
+        check_penalty("Sparsity", self.penalty, self.rho)
 
     def check_code(self, code):
         """Raise a `SpecError` where the penalty is not defined for the code."""

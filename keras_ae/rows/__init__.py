@@ -2,7 +2,7 @@
 
 from keras_ae.rows import format_1
 from keras_ae.rows.base import ROWS, Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
-from keras_ae.rows.codes import Code, Gaussian, Identity, MixturePrior, Prior, Vector, sparse_code
+from keras_ae.rows.codes import Code, Gaussian, Identity, MixturePrior, Prior, Vector, check_penalty, sparse_code
 from keras_ae.rows.corruptions import (
     CORRUPTIONS,
     JPEG,

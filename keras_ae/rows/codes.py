@@ -49,12 +49,29 @@ class Vector(Code):
             raise SpecError(f"Vector: bias must be a number, got {self.bias!r}.")
 
 
+def check_penalty(row: str, penalty: str, rho: float) -> None:
+    """Raise a `SpecError` where there is no such penalty of sparsity."""
+    if penalty not in ("l1", "kl"):
+        raise SpecError(f'{row}: penalty must be "l1" or "kl", got {penalty!r}.')
+    if isinstance(rho, bool) or not isinstance(rho, int | float) or not 0 < rho < 1:
+        raise SpecError(f"{row}: rho must lie in (0, 1), got {rho!r}.")
+
+
 def sparse_code(latent_dim: int, penalty: str = "l1", rho: float = 0.05) -> Vector:
     """Return the code that the objective `Sparsity(penalty, rho=rho)` works on.
 
     Under "l1" its units are rectified. Under "kl" they are sigmoids, whose mean activation is a probability; they start
     at `rho`, so that the first steps need not put them out.
+
+    Args:
+        latent_dim: units of the code.
+        penalty: "l1" or "kl".
+        rho: wanted mean activation of a unit under "kl", in (0, 1).
+
+    Raises:
+        SpecError: another penalty, or a rho outside (0, 1).
     """
+    check_penalty("sparse_code", penalty, rho)
     return Vector(latent_dim, "relu") if penalty == "l1" else Vector(latent_dim, "sigmoid", log(rho / (1 - rho)))
 
 
