@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_ae.builder import build_parts
+from keras_ae.builder import build_parts, inputs_of
 from keras_ae.checks import check_shape
 from keras_ae.exporting import Exporting
 from keras_ae.feeding import scaled
@@ -13,6 +13,7 @@ from keras_ae.fitting import Fitting
 from keras_ae.inference import Inference
 from keras_ae.means import TermMeans
 from keras_ae.measuring import Measuring
+from keras_ae.players import Playing
 from keras_ae.resizing import Resizing
 from keras_ae.rows import Scheduled
 from keras_ae.sample_weights import shares, weighs_values
@@ -26,7 +27,7 @@ from keras_ae.walks import Walks
 
 
 class Report(NamedTuple):
-    """What a step tracks beside the loss: the terms, the batch's weight and share, and what metrics compare."""
+    """What a step tracks: the terms, the loss among them, the batch's weight and share, and what metrics compare."""
 
     terms: dict
     count: object
@@ -36,13 +37,17 @@ class Report(NamedTuple):
     sample_weight: object
 
 
-class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting, Resizing, keras.Model):
+class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, Exporting, Resizing, keras.Model):
     """Base of all model types. A type overrides `terms` and `objective`, and nothing that knows a backend.
 
     As a Keras model it maps x to its reconstruction, deterministically: the code is the posterior mean, and the output
     is the likelihood's mean. `encoder` and `decoder` are Functional models of their own, which give what `posterior`
     and `decode` give; `decoder_logits` gives the raw heads of the likelihood by name. Wherever the model takes images,
     uint8 in [0, 255] will do: batches are divided by 255 on the device, so that no float copy is ever made.
+
+    Where the spec has `inputs`, a batch is a dict of x and of these, `{"x": ..., "labels": ...}`, and so is what `fit`,
+    `encode`, `reconstruct` and all other methods take in the place of x; they take inputs by name as well,
+    `encode(x, labels=...)`, `decode(z, labels=...)`, `sample(8, labels=3)`.
 
     Args:
         spec: the table that the model is built from.
@@ -63,9 +68,12 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
             )
         policy = keras.dtype_policies.get(dtype)
         parts = build_parts(spec, seed=seed, dtype=policy, draw=draw)
-        x = keras.Input(spec.input_shape, name="x")
-        x_hat = parts.likelihood(parts.decoder(parts.latent(parts.encoder(x))))
-        super().__init__(inputs=x, outputs=x_hat, name=name or spec.model, trainable=trainable)
+        batch = inputs_of(spec)
+        z = parts.latent(parts.encoder(spec.taken_by("encoder", batch)))
+        heads = parts.decoder(spec.taken_by("decoder", batch | {"z": z}))
+        x_hat = parts.likelihood(heads | {row.name: batch[row.name] for row in spec.beside("likelihood")})
+        inputs = batch if spec.inputs else batch["x"]
+        super().__init__(inputs=inputs, outputs=x_hat, name=name or spec.model, trainable=trainable)
         self.dtype_policy = policy  # By which Keras decides in `compile` whether losses need scaling.
         self.spec, self.seed, self.policy = spec, seed, policy
         self.parts = parts
@@ -96,62 +104,69 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
         """Return the reconstruction of x from the deterministic code."""
         return super().call(scaled(inputs), training=training, mask=mask)
 
-    def objective(self, x, outputs: dict) -> dict:
+    def objective(self, batch: dict, outputs: dict) -> dict:
         """Return the terms of the loss: `{"loss": ..., term: ...}`, each (batch,) or a scalar, in nats.
 
         A term of one's own goes into "loss" here; `self.add_loss` is for layers, and Keras refuses it in a model.
 
         Args:
-            x: the target, (batch, *input_shape).
+            batch: `x`, the target, (batch, *input_shape), and what the spec has as `inputs` beside it, by name.
             outputs: what the encoder gives, `z` (batch, latent_dim), the heads of the likelihood, such as `logits`, and
                 `weight` (batch,), the samples' shares of the mean, which sum to 1; `share`, a scalar, the share that
                 this batch has of the global batch under a strategy, else 1; and, where single values are weighed,
                 `where`, their weights, of the shape of x, which `nll` heeds.
         """
-        nll = self.nll(x, outputs)
+        nll = self.nll(batch, outputs)
         return {"loss": nll, "nll": nll}
 
-    def nll(self, x, outputs: dict):
+    def nll(self, batch: dict, outputs: dict):
         """-log p(x|z) in nats, (batch,), for `objective`: where values are weighed, the weighted sum over them."""
         self.weighs_values = True
-        return self.likelihood.nll(x, outputs, where=outputs.get("where"))
+        return self.likelihood.nll(batch["x"], outputs, where=outputs.get("where"))
 
-    def autoencode(self, x, *, training: bool, noise=None) -> dict:
-        """Return what `objective` gets of x, float32: the encoder's parameters, the drawn code `z`, the heads.
+    def autoencode(self, batch: dict, *, training: bool, noise=None) -> dict:
+        """Return what `objective` gets of a batch, float32: the encoder's parameters, the drawn code `z`, the heads.
 
         Args:
-            x: the input, corrupted where the spec says so.
+            batch: `x`, corrupted where the spec says so, and what stands beside it.
             training: whether dropout and batch normalisation train.
             noise: of the draw, (batch, latent_dim); None takes the model's own.
         """
-        parameters = self.encoder(x, training=training)
+        parameters = self.encoder(self.spec.taken_by("encoder", batch), training=training)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
-        outputs |= self.decoder_logits(outputs["z"], training=training)
+        outputs |= self.decoder_logits(self.spec.taken_by("decoder", batch | {"z": outputs["z"]}), training=training)
+        outputs |= self._of_likelihood(batch)
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
+    def _of_likelihood(self, batch: dict) -> dict:
+        """What of a batch the likelihood takes beside its heads."""
+        return {row.name: batch[row.name] for row in self.spec.beside("likelihood")}
+
     def compute_terms(self, x, y, sample_weight, *, training: bool):
-        """Return the batch's loss and a `Report`.
+        """Return the batch's loss, or a list of the players' losses, and a `Report`.
 
         Without y the target is x, and x is corrupted where the spec says so, in training and validation alike; with y
         the target is y and x is taken as it is. Samples are averaged by `sample_weight`, once; terms that are scalars
         already, regularisers and `add_loss` are added as they are.
         """
-        x, y = scaled(ops.convert_to_tensor(x)), self._checked_target(y)
+        batch = x if isinstance(x, dict) else {"x": x}
+        batch = scaled({name: ops.convert_to_tensor(value) for name, value in batch.items()})
+        x, y = batch["x"], self._checked_target(y)
         target = ops.cast(x if y is None else scaled(y), "float32")
         if training:
             self._advance_schedules()
-        outputs = self.autoencode(self._corrupted(x, target, y), training=training)
+        outputs = self.autoencode(batch | {"x": self._corrupted(x, target, y)}, training=training)
         of_metrics, (where, sample_weight) = sample_weight, self._value_weights(sample_weight)
         if where is not None:
             outputs["where"] = where
         outputs["weight"], count = shares(target, sample_weight)
         outputs["share"] = self.share_of(count)
         self.weighs_values = where is None
-        terms = self.objective(target, outputs)
+        terms = self.objective(batch | {"x": target}, outputs)
         if not self.weighs_values:
             raise ValueError(
                 f"sample_weight weighs single values, which {type(self).__name__}.objective does not. Let it call "
-                "self.nll(x, outputs), or give one weight for each sample."
+                "self.nll(batch, outputs), or give one weight for each sample."
             )
         # A plain mean where it will do: XLA fuses it into the gradient, which it cannot with weights.
         weight = None if sample_weight is None else outputs["weight"]
@@ -162,7 +177,8 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
                 (end - self.scheduled[name]) * terms[self.weighted[name]] for name, end in self.full_weights.items()
             )
         x_hat = self.likelihood.mean(outputs) if self.has_metrics else None
-        return loss, Report(terms, count, outputs["share"], target, x_hat, of_metrics)
+        terms["loss"] = loss
+        return self.losses_of_players(loss, terms), Report(terms, count, outputs["share"], target, x_hat, of_metrics)
 
     def _checked_target(self, y):
         """The target, None for none and for labels; one of another shape is refused, as far as that is known."""
@@ -199,9 +215,9 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
             if not isinstance(schedule, int | float):  # A plain number may have been set by the Anneal callback.
                 variable.assign(value_at(schedule, self.optimizer.iterations))
 
-    def track(self, loss, report: Report) -> dict:
+    def track(self, report: Report) -> dict:
         """Update the running means of the loss, its terms and the user's metrics, and return them."""
-        self.term_means.update_state({**report.terms, "loss": loss}, report.count)
+        self.term_means.update_state(report.terms, report.count)
         if report.x_hat is None:
             return self.get_metrics_result()
         return self.compute_metrics(None, report.target, report.x_hat, report.sample_weight)
@@ -215,13 +231,15 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
                 "sample_weight weighs single values, which weighted_metrics cannot. Give them as metrics=..., or one "
                 "weight for each sample."
             )
-        return super().compute_metrics(x, x if y is None else y, y_pred, sample_weight)
+        target = x["x"] if isinstance(x, dict) else x
+        return super().compute_metrics(x, target if y is None else y, y_pred, sample_weight)
 
     def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | None = None, **options):
         """Configure training, as in Keras; the loss belongs to the model type and cannot be given.
 
         Args:
-            optimizer: a Keras optimiser or its name.
+            optimizer: a Keras optimiser or its name; where the model has several players, one for each of them is made
+                like it, or a dict has one for each by name.
             loss: refused: the objective is the loss.
             jit_compile: compile steps with XLA; None takes the faster choice measured for the backend.
             **options: `metrics`, `weighted_metrics`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
@@ -238,7 +256,7 @@ class Autoencoder(Fitting, Steps, Inference, Measuring, Walks, Saving, Exporting
             jit_compile = self.default_jit_compile and not options.get("run_eagerly", False)
         self.has_metrics = bool(options.get("metrics") or options.get("weighted_metrics"))
         self.has_weighted_metrics = bool(options.get("weighted_metrics"))
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
+        super().compile(optimizer=self.optimizer_of_players(optimizer), jit_compile=jit_compile, **options)
         self._loss_tracker = None  # Keras' own; `term_means` has the loss.
         self.fuse_optimizer()
         self.check_strategy(unweighted_metrics=bool(options.get("metrics")))

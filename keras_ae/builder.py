@@ -9,6 +9,7 @@ from itertools import count
 import keras
 import numpy as np
 
+from keras_ae.conditions import Beside
 from keras_ae.corruptions import Corrupt
 from keras_ae.feeding import scaled
 from keras_ae.latents import CodeLayer, LogVariance, Sampling
@@ -111,8 +112,23 @@ class Parts:
     @cached_property
     def mean(self) -> keras.Model:
         """Codes -> the likelihood's mean. Made when it is asked for: a model in no need of it has one layer fewer."""
-        z = keras.Input(self.decoder.input_shape[1:], name="z")
-        return keras.Model(z, self.likelihood(self.decoder(z)), name="decoder")
+        inputs = fresh(self.decoder.input)
+        return keras.Model(inputs, self.likelihood(self.decoder(inputs)), name="decoder")
+
+
+def fresh(inputs):
+    """New inputs like those of another model: one, or several by name."""
+    if isinstance(inputs, dict):
+        return {name: fresh(each) for name, each in inputs.items()}
+    return keras.Input(inputs.shape[1:], dtype=inputs.dtype, name=inputs.name)
+
+
+def inputs_of(spec: Spec, part: str | None = None) -> dict:
+    """New inputs of a part of a model, or of the whole, by name: x or z, and what stands beside it."""
+    first, shape = ("z", (spec.latent_dim,)) if part == "decoder" else ("x", spec.input_shape)
+    rows = spec.inputs if part is None else spec.beside(part)
+    beside = {row.name: keras.Input(row.shape, dtype=row.dtype, name=row.name) for row in rows}
+    return {first: keras.Input(shape, name=first)} | beside
 
 
 def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool = True) -> Parts:
@@ -151,21 +167,29 @@ class _Scaling:
 
 
 def _encoder(spec: Spec, make: Maker) -> keras.Model:
-    x = keras.Input(spec.input_shape, name="x")
-    h = _apply_all(spec.encoder, x, make)
+    inputs, cut = inputs_of(spec, "encoder"), spec.joins_at
+    h = _joined(spec, "encoder", _apply_all(spec.encoder[:cut], inputs["x"], make), inputs, make)
+    h = _apply_all(spec.encoder[cut:], h, make)
     heads = _heads(spec.code, h, replace(make, dtype="float32"))
-    kind = type(keras.Model(x, heads))
-    return named_as(kind, _Scaling)(x, heads, name="encoder")
+    taken = spec.taken_by("encoder", inputs)
+    kind = type(keras.Model(taken, heads))
+    return named_as(kind, _Scaling)(taken, heads, name="encoder")
+
+
+def _joined(spec: Spec, part: str, h, inputs: dict, make: Maker):
+    """Put the inputs of a part beside h, where it has any."""
+    rows = spec.beside(part)
+    return make.layer(Beside, rows, name="beside")([h, *(inputs[row.name] for row in rows)]) if rows else h
 
 
 def _decoder(spec: Spec, make: Maker) -> keras.Model:
-    z = keras.Input((spec.latent_dim,), name="z")
-    rows = spec.decoder_rows
-    tail = last_weighted(rows, shapes(rows, (spec.latent_dim,)))
-    h = _apply_all(rows[:tail], z, make)
+    inputs, rows = inputs_of(spec, "decoder"), spec.decoder_rows
+    h = _joined(spec, "decoder", inputs["z"], inputs, make)
+    tail = last_weighted(rows, shapes(rows, tuple(h.shape[1:])))
+    h = _apply_all(rows[:tail], h, make)
     final = replace(make, dtype="float32", hidden=make)
     heads = {name: _apply_all(rows[tail:], h, final) for name in spec.likelihood.heads}
-    return keras.Model(z, heads, name="decoder_logits")
+    return keras.Model(spec.taken_by("decoder", inputs), heads, name="decoder_logits")
 
 
 def _apply_all(rows: tuple[Row, ...], x, make: Maker):

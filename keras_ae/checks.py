@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
+from keras_ae.forms import as_array
 from keras_ae.forms.lazy_rows import LazyRows
-from keras_ae.rows import Identity
+from keras_ae.rows import Identity, Input
 from keras_ae.rows.likelihoods import greatest_bits
 from keras_ae.spec import Spec
 
@@ -136,6 +137,35 @@ def _place(is_bad: np.ndarray, start: int, columns: list | None) -> str:
     if columns is None:
         return f"sample {start + row}"
     return f"row {start + row}, column {columns[int(is_bad[row].argmax())]!r}"
+
+
+def checked_inputs(values: dict, rows: tuple[Input, ...], count: int, name: str = "x") -> dict[str, np.ndarray]:
+    """Inputs beside x, as the network takes them, by name.
+
+    Args:
+        values: by name; one value, where a row has one for each sample, counts for all of them.
+        rows: of the spec, those that are asked for.
+        count: samples.
+        name: the name of x in messages.
+
+    Raises:
+        ValueError, TypeError: inputs that are missing or not asked for, and values that a row does not take.
+    """
+    wanted = {row.name: row for row in rows}
+    if unknown := [key for key in values if key not in wanted]:
+        takes = f"It takes {', '.join(wanted)}" if wanted else "It takes nothing beside that"
+        raise ValueError(f"{name} comes with {', '.join(map(repr, unknown))}, which this model does not take. {takes}.")
+    found = {}
+    for key, row in wanted.items():
+        if values.get(key) is None:
+            raise ValueError(f"{name} comes without {key!r}, and this model takes {row}. Give {key}=....")
+        array = as_array(values[key], key)
+        if array.ndim == len(row.shape):
+            array = np.broadcast_to(array, (count, *array.shape))
+        found[key] = row.checked(array, key)
+        if len(found[key]) != count:
+            raise ValueError(f"{name} has {count} samples and {key} {len(found[key])}. Give one for each sample.")
+    return found
 
 
 def checked_examples(x: np.ndarray) -> np.ndarray:

@@ -10,17 +10,31 @@ from keras import ops
 
 
 def scaled(x):
-    """uint8 images -> float32 in [0, 1]; all else as it is. A tensor or an array in, on the model's device."""
+    """uint8 images -> float32 in [0, 1]; all else as it is. A tensor or an array in, on the model's device.
+
+    Of a batch that is a dict the entry "x" may be images.
+    """
+    if isinstance(x, dict):
+        return x | {"x": scaled(x["x"])}
     if keras.backend.standardize_dtype(x.dtype) != "uint8":
         return x
     return ops.cast(x, "float32") / 255
+
+
+def rows_of(part, rows):
+    """Rows of an array, of `LazyRows`, or of each entry of a dict of them."""
+    return {name: array[rows] for name, array in part.items()} if isinstance(part, dict) else part[rows]
+
+
+def _count(part) -> int:
+    return len(part["x"] if isinstance(part, dict) else part)
 
 
 class ArrayBatches(keras.utils.PyDataset):
     """Batches of arrays, cut when they are read; a new order every epoch with `shuffle`.
 
     Args:
-        arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...); arrays or `LazyRows`.
+        arrays: (x,), (x, y) or (x, y, sample_weight), each (n, ...); arrays or `LazyRows`; x may be a dict of them.
         batch_size: samples a batch; the last one may be smaller.
         shuffle: draw orders.
         seed: fixes the orders; None takes it from NumPy's global random state, as Keras does for arrays.
@@ -38,14 +52,14 @@ class ArrayBatches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return -(-len(self.arrays[0]) // self.batch_size)
+        return -(-_count(self.arrays[0]) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple:
         """The batch at `index`."""
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if self.order is not None:
             rows = self.order[rows]
-        return tuple(array[rows] for array in self.arrays)
+        return tuple(rows_of(array, rows) for array in self.arrays)
 
     def on_epoch_begin(self) -> None:
         """Called by Keras: draw the epoch's order."""
@@ -56,7 +70,7 @@ class ArrayBatches(keras.utils.PyDataset):
     def order_of(self, epoch: int) -> np.ndarray:
         """The samples' order in an epoch: (n,)."""
         # Not straight from the global state: Keras may still read ahead in the last epoch from another thread.
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.arrays[0]))
+        return np.random.default_rng([self.seed, epoch]).permutation(_count(self.arrays[0]))
 
 
 class EndlessBatches(ArrayBatches):
@@ -107,12 +121,12 @@ def fed_fit(
         **options: all else that Keras' `fit` takes.
     """
     arrays, share, shuffle = _arrays(x, y, sample_weight), options.get("validation_split"), options.get("shuffle", True)
-    cut = int(len(x) * (1 - share)) if arrays and share else 1
+    cut = int(_count(x) * (1 - share)) if arrays and share else 1
     if not (arrays and batch_size and cut and shuffle in (True, False)):
         return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, **options}
     held_out = options.get("validation_data")
     if share and held_out is None:
-        count = len(x)
+        count = _count(x)
         arrays, held_out = (tuple(_part(a, *ends) for a in arrays) for ends in ((0, cut), (cut, count)))
         del options["validation_split"]
     held_arrays = isinstance(held_out, tuple | list) and _arrays(*held_out)
@@ -125,13 +139,16 @@ def fed_fit(
 
 
 def _part(array, start: int, stop: int):
+    if isinstance(array, dict):
+        return {name: _part(each, start, stop) for name, each in array.items()}
     return array.part(start, stop) if _is_lazy(array) else array[start:stop]
 
 
 def _arrays(x, *others) -> tuple | None:
     """Return x and those of the others that are not None, if all of them are arrays, or rows, of one length."""
     given = (x, *(array for array in others if array is not None))
-    alike = all((isinstance(a, np.ndarray) or _is_lazy(a)) and a.ndim and len(a) == len(x) for a in given)
+    flat = [array for part in given for array in (part.values() if isinstance(part, dict) else (part,))]
+    alike = all((isinstance(a, np.ndarray) or _is_lazy(a)) and a.ndim and len(a) == len(flat[0]) for a in flat)
     return given if alike else None
 
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from keras_ae.feeding import ArrayBatches, fed, fed_fit
+from keras_ae.feeding import ArrayBatches, fed, fed_fit, rows_of
 from keras_ae.guard import FiniteGuard
-from keras_ae.intake import Given, given
+from keras_ae.intake import Given, given, with_inputs
 from keras_ae.stopping import check_monitors
 from keras_ae.streams import error_behind, is_stream, refuse_endless, refuse_running_dry
 from keras_ae.train_step.distribution import workers
@@ -29,7 +29,8 @@ class Fitting:
             callbacks: a callback or a list of them. On TensorFlow short steps run several in a call, ahead of callbacks
                 that see logs alone; with one that has hooks of batches, and is not `async_safe`, step by step.
             validation_data: what `evaluate` takes: x, `(x, y)`, `(x, y, sample_weight)` or a stream.
-            **options: all else that `keras.Model.fit` takes. `sample_weight` has one weight of at least 0 for each
+            **options: what the spec has as `inputs` beside x, by name, `labels=...`; and all else that
+                `keras.Model.fit` takes. `sample_weight` has one weight of at least 0 for each
                 sample, (n,), or for each value, of the shape of x: a mask of what counts in -log p(x|z).
 
         Returns:
@@ -55,6 +56,7 @@ class Fitting:
         if not options.get("steps_per_epoch"):
             refuse_endless(x, "x", "Say how many batches an epoch has: steps_per_epoch=...")
             refuse_running_dry(x, "x", epochs, "steps_per_epoch")
+        x = with_inputs(x, options, self.spec)
         data = given(
             *(x, y, options.pop("sample_weight", None), self.spec),
             training=True,
@@ -139,7 +141,7 @@ class Fitting:
             return super().evaluate(x, y, batch_size, sample_weight=sample_weight, **options)
         if not options.get("steps"):
             refuse_endless(x, "x", "Say how many batches it takes: steps=...")
-        data = given(x, y, sample_weight, self.spec)
+        data = given(with_inputs(x, options, self.spec), y, sample_weight, self.spec)
         self.expect_weights("test", data.weights_rank)
         x, y, sample_weight, _ = data
         if workers().cut:
@@ -157,6 +159,7 @@ class Fitting:
         Raises:
             ValueError, TypeError: data that the model cannot take.
         """
+        x = with_inputs(x, options, self.spec)
         if workers().kind == "data-parallel":
             return self.reconstruct(x, batch_size=batch_size or 128)  # Each process for itself.
         if not options.get("steps"):
@@ -176,7 +179,8 @@ class Fitting:
         batch = given(x, y, sample_weight, self.spec, training=True)
         self.expect_weights("train", batch.weights_rank)
         with self.apart():
-            return super().train_on_batch(batch.x[:], batch.y, batch.sample_weight, return_dict=return_dict)
+            x = rows_of(batch.x, slice(None))
+            return super().train_on_batch(x, batch.y, batch.sample_weight, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Return loss and terms of one batch, as `keras.Model.test_on_batch`, after a check of the data.
@@ -186,7 +190,8 @@ class Fitting:
         """
         batch = given(x, y, sample_weight, self.spec)
         self.expect_weights("test", batch.weights_rank)
-        return super().test_on_batch(batch.x[:], batch.y, batch.sample_weight, return_dict=return_dict)
+        x = rows_of(batch.x, slice(None))
+        return super().test_on_batch(x, batch.y, batch.sample_weight, return_dict=return_dict)
 
     def predict_on_batch(self, x):
         """Return reconstructions of one batch, as `keras.Model.predict_on_batch`, after a check of the data.
@@ -194,7 +199,7 @@ class Fitting:
         Raises:
             ValueError, TypeError: data that the model cannot take.
         """
-        return super().predict_on_batch(given(x, None, None, self.spec).x[:])
+        return super().predict_on_batch(rows_of(given(x, None, None, self.spec).x, slice(None)))
 
     def _explained(self, action, data: Given):
         """Return `action()`; where a batch of a stream is refused, raise what its `Watch` raised."""

@@ -1,12 +1,12 @@
 """What a trained autoencoder is for: codes, reconstructions, samples, scores and likelihoods, NumPy out.
 
-Samples come in any form that `fit` takes, streams of batches too, whose results are joined.
+Samples come in any form that `fit` takes, streams of batches too, whose results are joined. Where the spec has
+`inputs`, methods take them by name beside the samples, `encode(x, labels=...)`, or in a dict with x.
 Every method runs in batches through a function that is compiled once; a short last batch is padded, not retraced.
 Noise comes from NumPy by `seed`, so that the same seed draws the same noise on every backend, and no method changes the
 model's own random state. Where a method scores samples, the noise belongs to the sample (`keras_ae.noise`).
 """
 
-from functools import partial
 from math import prod
 
 import numpy as np
@@ -15,9 +15,9 @@ from keras import ops
 from keras_ae.activations import averaged, convolutions, encoder_to
 from keras_ae.checks import checked_least
 from keras_ae.divergences import log_mean_exp
-from keras_ae.feeding import scaled
+from keras_ae.feeding import rows_of, scaled
 from keras_ae.forms.lazy_rows import LazyRows
-from keras_ae.intake import checked_rows, over_batches
+from keras_ae.intake import checked_batch, checked_inputs, over_batches
 from keras_ae.likelihoods import sum_over_values
 from keras_ae.noise import noise_for, seed_at
 from keras_ae.sample_weights import shares
@@ -58,7 +58,10 @@ class Inference:
             ValueError: an unknown layer; a grid below 1, beyond the map's sides, or for a layer without places.
         """
         trunk = encoder_to(self.encoder, layer, grid)
-        function = partial(trunk, training=False)
+
+        def function(batch):
+            return trunk(self.spec.taken_by("encoder", batch), training=False)
+
         return self._batched(f"features {layer} {grid}", function, self._checked(x), batch_size=batch_size)
 
     @over_batches
@@ -79,26 +82,33 @@ class Inference:
         checked_least("grid", grid)
         trunk = convolutions(self.encoder)
 
-        def function(x):
-            maps = {name: ops.cast(each, "float32") for name, each in trunk(x, training=False).items()}
+        def function(batch):
+            found = trunk(self.spec.taken_by("encoder", batch), training=False)
+            maps = {name: ops.cast(each, "float32") for name, each in found.items()}
             return {
                 name: averaged(each, tuple(min(grid, side) for side in each.shape[1:-1])) for name, each in maps.items()
             }
 
         return self._batched(f"feature_maps_{grid}", function, self._checked(x), batch_size=batch_size)
 
-    def decode(self, z, *, batch_size: int = 256) -> np.ndarray:
+    def decode(self, z, *, batch_size: int = 256, **inputs) -> np.ndarray:
         """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).
 
+        Args:
+            z: codes.
+            batch_size: codes at once.
+            **inputs: what the spec has as `inputs` beside x, by name; one value counts for all codes.
+
         Raises:
-            ValueError: z has another shape, or NaN or inf.
+            ValueError: z has another shape, or NaN or inf; inputs that are missing, or that the model does not take.
         """
         z = np.asarray(z, dtype="float32")
         if z.ndim != 2 or z.shape[1] != self.spec.latent_dim:
             raise ValueError(f"z has shape {z.shape}, but decode takes (n, {self.spec.latent_dim}).")
         if not np.isfinite(z).all():
             raise ValueError("z has NaN or inf.")
-        return self._batched("decode", self._decode, z, batch_size=batch_size)
+        batch = {"z": z} | checked_inputs(inputs, self.spec.beside("decoder", "likelihood"), len(z), "z")
+        return self._batched("decode", self._decode, batch, batch_size=batch_size)
 
     @over_batches
     def reconstruct(self, x, *, batch_size: int = 256) -> np.ndarray:
@@ -117,7 +127,7 @@ class Inference:
         """
         if self.corruption is None:
             raise ValueError("This model has no corruption. Build a denoising_ae, or give the spec corruption=....")
-        x = self._checked(x)
+        x = self._checked(x)["x"]
         starts = range(0, len(x), batch_size)
         pieces = [self.corruption(scaled(x[start : start + batch_size]), seed=seed_at(seed, start)) for start in starts]
         return np.concatenate([ops.convert_to_numpy(piece) for piece in pieces])
@@ -195,9 +205,9 @@ class Inference:
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
         x, totals = self._checked(x), {"nll": 0.0, "kl": 0.0}
-        noise = noise_for(x, seed)
+        noise = noise_for(x["x"], seed)
         for draw in range(num_samples):
-            drawn = noise.normal(slice(0, len(x)), draw, 1, self.spec.latent_dim)[:, 0]
+            drawn = noise.normal(slice(0, len(x["x"])), draw, 1, self.spec.latent_dim)[:, 0]
             terms = self._batched("elbo_terms", self._elbo_terms, x, drawn, batch_size=batch_size)
             totals = {name: total + terms[name].astype("float64") for name, total in totals.items()}
         return {name: total / num_samples for name, total in totals.items()}
@@ -218,75 +228,81 @@ class Inference:
             raise ValueError(f"log_likelihood needs a density of x, which {self.spec.likelihood} is not.")
         return np.concatenate([log_mean_exp(logs) for logs in self._log_weights(x, num_samples, seed)])
 
-    def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
+    def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256, **inputs) -> np.ndarray:
         """Return the likelihood's mean at `n` codes drawn from the prior: (n, *input_shape).
 
         Args:
             n: how many.
             seed: fixes the codes on every backend; None draws new ones.
             batch_size: samples at once.
+            **inputs: what the spec has as `inputs` beside x, by name, such as `labels=3` or one label for each sample.
 
         Raises:
-            ValueError: the model is not variational, or n < 1.
+            ValueError: the model is not variational, or n < 1; inputs that are missing, or that it does not take.
         """
         self._require_variational("sample")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
         z = self.prior.draw(n, self.spec.latent_dim, np.random.default_rng(seed))
-        return self.decode(z, batch_size=batch_size)
+        return self.decode(z, batch_size=batch_size, **inputs)
 
-    def _posterior(self, x):
-        return self.encoder(x, training=False)
+    def _posterior(self, batch):
+        return self.encoder(self.spec.taken_by("encoder", batch), training=False)
 
-    def _encode(self, x):
-        return self.latent(self._posterior(x))
+    def _encode(self, batch):
+        return self.latent(self._posterior(batch))
 
-    def _decode(self, z):
-        return self.likelihood.mean(self._heads(z))
+    def _decode(self, batch):
+        return self.likelihood.mean(self._heads(batch))
 
-    def _heads(self, z):
-        heads = self.decoder_logits(z, training=False)
-        return {name: ops.cast(head, "float32") for name, head in heads.items()}
+    def _heads(self, batch):
+        """The heads at the codes `z` of a batch, and what of it the likelihood takes beside them."""
+        heads = self.decoder_logits(self.spec.taken_by("decoder", batch), training=False)
+        return {name: ops.cast(head, "float32") for name, head in heads.items()} | self._of_likelihood(batch)
 
-    def _reconstruct(self, x):
-        return self._decode(self._encode(x))
+    def _heads_of(self, batch):
+        return self._heads(batch | {"z": self._encode(batch)})
 
-    def _mse(self, x):
-        return sum_over_values(self._squares(x))
+    def _reconstruct(self, batch):
+        return self.likelihood.mean(self._heads_of(batch))
 
-    def _mae(self, x):
-        return sum_over_values(self._sizes(x))
+    def _mse(self, batch):
+        return sum_over_values(self._squares(batch))
 
-    def _squares(self, x):
-        return ops.square(self._residual(x)) / prod(self.spec.input_shape)
+    def _mae(self, batch):
+        return sum_over_values(self._sizes(batch))
 
-    def _sizes(self, x):
-        return ops.abs(self._residual(x)) / prod(self.spec.input_shape)
+    def _squares(self, batch):
+        return ops.square(self._residual(batch)) / prod(self.spec.input_shape)
 
-    def _residual(self, x):
-        return x - ops.cast(self._reconstruct(x), "float32")
+    def _sizes(self, batch):
+        return ops.abs(self._residual(batch)) / prod(self.spec.input_shape)
 
-    def _nll(self, x):
-        return self.likelihood.nll(x, self._heads(self._encode(x)))
+    def _residual(self, batch):
+        return batch["x"] - ops.cast(self._reconstruct(batch), "float32")
 
-    def _nll_of_values(self, x):
-        return self.likelihood.nll_of_values(x, self._heads(self._encode(x)))
+    def _nll(self, batch):
+        return self.likelihood.nll(batch["x"], self._heads_of(batch))
 
-    def _elbo_terms(self, x, noise):
+    def _nll_of_values(self, batch):
+        return self.likelihood.nll_of_values(batch["x"], self._heads_of(batch))
+
+    def _elbo_terms(self, batch, noise):
         """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
-        outputs = self.autoencode(x, training=False, noise=noise)
-        outputs["weight"], _ = shares(x, None)
-        terms = self.objective(x, outputs | {"share": 1.0})
+        outputs = self.autoencode(batch, training=False, noise=noise)
+        outputs["weight"], _ = shares(batch["x"], None)
+        terms = self.objective(batch, outputs | {"share": 1.0})
         return {name: terms[name] for name in ("nll", "kl")}
 
-    def _log_weight(self, x, noise):
-        """log p(x|z) + log p(z) - log q(z|x): (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
-        parameters = self._posterior(x)
+    def _log_weight(self, batch, noise):
+        """log p(x|z) + log p(z) - log q(z|x): x (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
+        parameters = self._posterior(batch)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
         draws = noise.shape[1]
-        heads = self._heads(ops.reshape(outputs["z"], (-1, self.spec.latent_dim)))
+        beside = {name: ops.repeat(value, draws, axis=0) for name, value in batch.items() if name != "x"}
+        heads = self._heads(beside | {"z": ops.reshape(outputs["z"], (-1, self.spec.latent_dim))})
         heads = {name: ops.reshape(head, (-1, draws, *head.shape[1:])) for name, head in heads.items()}
-        nll = self.likelihood.nll_of_values(x[:, None], heads)
+        nll = self.likelihood.nll_of_values(batch["x"][:, None], heads)
         return self.latent.log_ratio(outputs) - ops.sum(nll, axis=tuple(range(2, len(nll.shape))))
 
     def _log_weights(self, x, num_samples: int, seed: int | np.random.Generator):
@@ -294,13 +310,14 @@ class Inference:
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
         x = self._checked(x)
-        noise = noise_for(x, seed)
+        noise, count = noise_for(x["x"], seed), len(x["x"])
         draws = min(num_samples, 64)
         batch_size = _CHUNK // draws
-        for start in range(0, len(x), batch_size):
-            piece, logs = x[start : start + batch_size], []
+        for start in range(0, count, batch_size):
+            rows, logs = slice(start, min(start + batch_size, count)), []
+            piece = rows_of(x, rows)
             for first in range(0, num_samples, draws):
-                drawn = noise.normal(slice(start, start + len(piece)), first, draws, self.spec.latent_dim)
+                drawn = noise.normal(rows, first, draws, self.spec.latent_dim)
                 logs.append(self._batched("log_weight", self._log_weight, piece, drawn, batch_size=batch_size).T)
             yield np.concatenate(logs)[:num_samples].astype("float64")
 
@@ -311,16 +328,30 @@ class Inference:
                 "Use a variational model, such as keras_ae.build('conv_vae')."
             )
 
-    def _checked(self, x) -> np.ndarray | LazyRows:
-        x = checked_rows(x, self.spec)
-        return x if x.dtype == np.uint8 or isinstance(x, LazyRows) else np.asarray(x, dtype="float32")
+    def _checked(self, x) -> dict:
+        """Samples as rows that the model can take, under "x", and what stands beside them."""
+        batch = checked_batch(x, self.spec)
+        x = batch["x"]
+        if x.dtype != np.uint8 and not isinstance(x, LazyRows):
+            batch["x"] = np.asarray(x, dtype="float32")
+        return batch
 
-    def _batched(self, name: str, function, *arrays, batch_size: int):
-        """Map a compiled function over batches. Few sizes are traced: full batches, and powers of two below them."""
+    def _batched(self, name: str, function, batch: dict, *arrays, batch_size: int):
+        """Map a compiled function over batches, of a dict of rows and of arrays beside it.
+
+        Few sizes are traced: full batches, and powers of two below them.
+        """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         if name not in self.functions:
-            self.functions[name] = self.compile_function(lambda *batch: function(*map(scaled, batch)))
+            names = tuple(batch)
+
+            def flat(*values):
+                given = dict(zip(names, values, strict=False))
+                return function(scaled(given) if "x" in given else given, *values[len(names) :])
+
+            self.functions[name] = self.compile_function(flat)
+        arrays = [*batch.values(), *arrays]
         total, pieces = len(arrays[0]), []
         size = min(batch_size, 1 << (total - 1).bit_length())
         for start in range(0, total, size):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_ae.checks import check_rows
+from keras_ae.checks import check_rows, checked_inputs
 from keras_ae.forms import as_array, as_rows
 from keras_ae.forms.frames import column_names
 from keras_ae.forms.lazy_rows import LazyRows
@@ -14,8 +14,10 @@ from keras_ae.sample_weights import checked_weights
 from keras_ae.spec import Spec
 from keras_ae.streams import (
     Watch,
+    apart,
     batches_of,
     check_target,
+    first_missing,
     first_part,
     is_labels,
     is_stream,
@@ -61,15 +63,32 @@ def checked_rows(data, spec: Spec, name: str = "x", **options) -> np.ndarray | L
     return rows
 
 
+def checked_batch(x, spec: Spec, name: str = "x", **options) -> dict:
+    """Samples, and what stands beside them in a dict, as rows that the model can take: `{"x": ..., input: ...}`.
+
+    Args:
+        x: see `forms.as_rows`; or a dict of that under "x" and of the spec's inputs by name.
+        spec: the model's.
+        name: the argument's name in messages.
+        **options: of `checks.check_rows`.
+
+    Raises:
+        ValueError, TypeError: as `checked_rows` and `checked_inputs`.
+    """
+    x, beside = apart(x, spec, name) if spec.inputs else (x, {})
+    rows = checked_rows(x, spec, name, **options)
+    return {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name)
+
+
 def given(
     x, y, sample_weight, spec: Spec, *, name: str = "x", training: bool = False, shuffle_seed: list | None = None
 ) -> Given:
     """Check data of any form, and return them as Keras takes them.
 
-    A target that is x itself counts as none; labels are left out, with a notice.
+    A target that is x itself counts as none; labels are left out, with a notice, or taken by a model that takes some.
 
     Args:
-        x: samples in any form of `forms.as_rows`, or a stream.
+        x: samples in any form of `forms.as_rows`, beside which a dict may hold inputs, or a stream.
         y: the clean target, or None.
         sample_weight: see `checked_weights`, or None.
         spec: the model's.
@@ -86,6 +105,11 @@ def given(
                 raise ValueError(f"{part} cannot stand beside a stream. Let {name} give (x, target, sample_weight).")
         watch = Watch(spec, name, training=training)
         return Given(watched(x, watch, shuffle_seed=shuffle_seed), watch=watch)
+    if spec.inputs:
+        x, beside = apart(x, spec, name)
+        row = first_missing(beside, spec)
+        if y is not None and row and is_labels(np.shape(y), spec.input_shape):
+            beside, y = beside | {row.name: y}, None
     rows = checked_rows(x, spec, name, masks_refused=training)
     target = None
     if y is not None and y is not x:
@@ -99,6 +123,8 @@ def given(
         sample_weight = checked_weights(sample_weight, rows.shape)
         if target is None:  # Keras would drop weights beside no target; of no columns, it stands for none.
             target = np.empty((len(rows), 0), dtype="float32")
+    if spec.inputs:
+        rows = {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name)
     return Given(rows, target, sample_weight)
 
 
@@ -119,11 +145,20 @@ def gathered(data, name: str = "x"):
     return np.concatenate([as_array(first, f"a batch of {name}") for first in firsts])
 
 
+def with_inputs(x, options: dict, spec: Spec):
+    """x, in a dict with the spec's inputs where some are given by name, which are taken out of the options."""
+    beside = {row.name: options.pop(row.name) for row in spec.inputs if row.name in options}
+    if beside and is_stream(x):
+        raise ValueError(f"{', '.join(beside)} cannot stand beside a stream. Let it give dicts of x and of these.")
+    return {"x": x} | beside if beside else x
+
+
 def over_batches(method: Callable) -> Callable:
-    """Let a method of samples, arrays (n, ...) in and out, take streams too: batch by batch, the results joined."""
+    """Let a method of samples take streams too, batch by batch, the results joined, and the spec's inputs by name."""
 
     @wraps(method)
     def taking_streams(self, x, *args, **options):
+        x = with_inputs(x, options, self.spec)
         if not is_stream(x):
             return method(self, x, *args, **options)
         found = [method(self, batch, *args, **options) for batch in batches_of(x, Watch(self.spec, "x"))]

@@ -19,6 +19,8 @@ from keras_ae.rows import (
     Dropout,
     Flatten,
     Gaussian,
+    Identity,
+    Input,
     Likelihood,
     Norm,
     Objective,
@@ -61,6 +63,9 @@ class Spec:
         tied: whether each row of the decoder uses the kernel of the encoder's row that it mirrors, transposed, with a
             bias of its own (Vincent et al. 2010, JMLR 11, section 2). The decoder is then the mirror, the code has one
             head, and so has the likelihood.
+        inputs: what the model takes beside x, such as `Labels(10)`: a batch is then a dict of x and of these, by name.
+            Encoder and decoder begin with it beside what they begin with, the same at all places where there are any;
+            an encoder that begins with `Flatten` gets it after that.
 
     Raises:
         SpecError: what cannot be built, in words that name the row and say what to do.
@@ -74,6 +79,7 @@ class Spec:
     corruption: Corruption | None = None
     objective: Objective | None = None
     tied: bool = False
+    inputs: tuple[Input, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "input_shape", checked_shape(self.input_shape))
@@ -89,9 +95,44 @@ class Spec:
         self.objective.check_code(self.code)
         if self.decoder is not None:
             object.__setattr__(self, "decoder", _checked_rows("decoder", self.decoder))
+        object.__setattr__(self, "inputs", self._checked_inputs())
         self._check_decoder()
         if self.tied:
             self._check_tied()
+
+    def _checked_inputs(self) -> tuple[Input, ...]:
+        inputs = (self.inputs,) if isinstance(self.inputs, Input) else tuple(self.inputs)
+        for row in inputs:
+            if not isinstance(row, Input):
+                raise SpecError(f"Spec: inputs must hold rows such as Labels(10), got {row!r}.")
+        names = [row.name for row in inputs]
+        if len(set(names)) < len(names):
+            raise SpecError(f"Spec: inputs must differ in name, got {', '.join(names)}. Give one a name: name=...")
+        if isinstance(self.code, Identity) and any("decoder" in row.to for row in inputs):
+            raise SpecError(
+                f"Spec: inputs join a code that is a vector, and {self.code} is a map. Use Vector or Gaussian, or "
+                'give them to=("encoder",).'
+            )
+        return inputs
+
+    @property
+    def joins_at(self) -> int:
+        """How many rows of the encoder come before its inputs join: those that flatten x first."""
+        return len(list(takewhile(lambda row: isinstance(row, Flatten), self.encoder)))
+
+    def beside(self, *parts: str) -> tuple[Input, ...]:
+        """The inputs that any of these takes beside x or z: "encoder", "decoder" or "likelihood"."""
+        return tuple(row for row in self.inputs if set(row.to) & set(parts))
+
+    def taken_by(self, part: str, batch: dict):
+        """What "encoder" or "decoder" takes of a batch: its x or z alone, or a dict of that and its inputs."""
+        first = "x" if part == "encoder" else "z"
+        names = [row.name for row in self.beside(part)]
+        return {name: batch[name] for name in (first, *names)} if names else batch[first]
+
+    def joined(self, part: str, shape: Shape) -> Shape:
+        """A shape with the inputs of a part beside its last axis."""
+        return (*shape[:-1], shape[-1] + sum(row.width for row in self.beside(part)))
 
     def _check_tied(self) -> None:
         """Raise a `SpecError` where a row of the decoder has no single row whose kernel it could use."""
@@ -100,6 +141,7 @@ class Spec:
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
             f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
             "variance": isinstance(self.code, Gaussian),
+            "inputs beside x change the kernels that would be shared. Leave tied= or inputs= out": bool(self.inputs),
             f"{self.likelihood} has {len(self.likelihood.heads)} heads. Use one that has a single head, such as "
             "'gaussian'": len(self.likelihood.heads) > 1,
             "Residual rows cannot be tied. Write their rows without Residual": any(
@@ -112,7 +154,7 @@ class Spec:
 
     def _check_decoder(self) -> None:
         rows = self.decoder_rows
-        along = shapes(rows, (self.latent_dim,))
+        along = shapes(rows, self.joined("decoder", (self.latent_dim,)))
         if along[-1] != self.input_shape:
             raise SpecError(f"Spec: the decoder leads from the code to {along[-1]}, not back to {self.input_shape}.")
         if not any(row.parameters(before) for row, before in zip(rows, along, strict=False)):
@@ -172,8 +214,9 @@ class Spec:
     def to_dict(self) -> dict:
         """Return the spec as plain JSON values, every field of every row written."""
         config = {"format": FORMAT} | {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        if not self.tied:  # Files from before there was such a field stay as they are.
-            del config["tied"]
+        for name in ("tied", "inputs"):  # Files from before there were such fields stay as they are.
+            if not getattr(self, name):
+                del config[name]
         return config
 
     @classmethod
@@ -226,22 +269,25 @@ class Spec:
     def table(self) -> list[tuple[str, str, Shape, int]]:
         """Return `(part, row, output shape, parameters)` for the input and every row, in the order of a batch."""
         lines = [("input", "", self.input_shape, 0)]
-        for part, rows in (("encoder", self.encoder), ("code", (self.code,)), ("decoder", self.decoder_rows)):
-            for row in rows:
-                before = lines[-1][2]
-                after, count = row.output_shape(before), row.parameters(before)
-                if self.tied and part == "decoder" and isinstance(row, _KERNELS):
-                    lines.append((part, f"{row}, tied", after, after[-1]))
-                else:
-                    lines.append((part, str(row), after, count))
+        encoder, decoder = [("encoder", row) for row in self.encoder], [("decoder", row) for row in self.decoder_rows]
+        joined_at = {self.joins_at: "encoder", len(encoder) + 1: "decoder"}
+        for place, (part, row) in enumerate([*encoder, ("code", self.code), *decoder]):
+            before = lines[-1][2]
+            before = self.joined(joined_at[place], before) if place in joined_at else before
+            after, count = row.output_shape(before), row.parameters(before)
+            if self.tied and part == "decoder" and isinstance(row, _KERNELS):
+                lines.append((part, f"{row}, tied", after, after[-1]))
+            else:
+                lines.append((part, str(row), after, count))
         lines.append(("likelihood", str(self.likelihood), self.input_shape, self._likelihood_parameters()))
         if self.corruption is not None:
             lines.insert(1, ("corruption", str(self.corruption), self.input_shape, 0))
+        lines[1:1] = [("input", str(row), row.shape, 0) for row in self.inputs]
         return lines
 
     def _likelihood_parameters(self) -> int:
         """Count what the likelihood learns itself, and the decoder's last weighted row for each head but one."""
-        along = shapes(self.decoder_rows, (self.latent_dim,))
+        along = shapes(self.decoder_rows, self.joined("decoder", (self.latent_dim,)))
         counts = [row.parameters(before) for row, before in zip(self.decoder_rows, along, strict=False)]
         of_head = sum(counts[last_weighted(self.decoder_rows, along) :])
         return self.likelihood.parameters + (len(self.likelihood.heads) - 1) * of_head

@@ -8,14 +8,15 @@ import inspect
 import itertools
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 
-from keras_ae.checks import check_rows, check_shape
+from keras_ae.checks import check_rows, check_shape, checked_inputs
 from keras_ae.forms import as_array
 from keras_ae.forms.frames import column_names
+from keras_ae.rows import Input
 from keras_ae.sample_weights import checked_weights
 from keras_ae.spec import Spec
 from keras_ae.train_step.watched import WatchedDataset
@@ -54,33 +55,39 @@ class Watch:
 
     def _checked(self, batch, name: str) -> tuple:
         x, y, sample_weight = self.parts_of(batch, name)
+        beside = {row.name: x.get(row.name) for row in self.spec.inputs}
+        x = x["x"] if self.spec.inputs else x
         x, columns = as_array(x, name), column_names(x)
         masks_refused, self.is_first = self.training and self.is_first, False
         check_rows(x, self.spec, name, columns=columns, masks_refused=masks_refused)
+        whole = {"x": x} | checked_inputs(beside, self.spec.inputs, len(x), name) if beside else x
         if y is None and sample_weight is None:
-            return (x,)
+            return (whole,)
         # The empty target stands for none, which Keras would drop, and the weights with it.
         y = np.empty((len(x), 0), "float32") if y is None else as_array(y, f"{name} (target)")
         if y.shape[-1:] != (0,):
             check_target(y, x, self.spec, name)
         if sample_weight is None:
-            return (x, y)
+            return (whole, y)
         weights = checked_weights(sample_weight, x.shape, f"sample_weight in {name}", may_be_zero=True)
         self.weights_rank = weights.ndim
-        return (x, y, weights)
+        return (whole, y, weights)
 
     def parts_of(self, batch, name: str) -> tuple:
         """x, target and weights, None where there is none, of a batch or of the specs of its elements.
 
-        Labels are left out, with one notice.
+        x is a dict where the model's spec has inputs beside it. Labels that it does not take are left out, with one
+        notice.
         """
         x, y, sample_weight = (batch, None, None) if isinstance(batch, dict) else _parts(batch, name)
-        if isinstance(x, dict):
-            x = _entry(x, self, name)
+        x, beside = apart(x, self.spec, name, self.leave_out)
         if y is not None and is_labels(shape_of(y), self.spec.input_shape):
-            self.leave_out(f"labels {shape_of(y)} beside x")
+            if row := first_missing(beside, self.spec):
+                beside[row.name] = y
+            else:
+                self.leave_out(f"labels {shape_of(y)} beside x")
             y = None
-        return x, y, sample_weight
+        return {"x": x} | beside if self.spec.inputs else x, y, sample_weight
 
     def without_a_batch(self) -> ValueError:
         """The error of a stream that ends before it has begun."""
@@ -132,9 +139,40 @@ def first_part(batch, name: str):
     return _parts(batch, name)[0]
 
 
-def _entry(batch: dict, watch: Watch, name: str):
-    """The one entry of a dict that has the shape of x; the others are left out."""
-    shape = watch.spec.input_shape
+def apart(x, spec: Spec, name: str, leave_out: Callable | None = None) -> tuple:
+    """The samples, and the spec's inputs by name, of what may be a dict of both.
+
+    Args:
+        x: samples, or a dict of them and of inputs, under the names of these, or, for labels, TFDS' "label".
+        spec: the model's.
+        name: the argument's name in messages.
+        leave_out: told what else of the dict is left out; None refuses that.
+
+    Raises:
+        ValueError: it cannot be told which entry the samples are.
+    """
+    if not isinstance(x, dict):
+        return x, {}
+    rest = dict(x)
+    keys = {row.name: "label" if row.name == "labels" and "label" in x else row.name for row in spec.inputs}
+    beside = {name: rest.pop(key) for name, key in keys.items() if key in rest}
+    key = "x" if "x" in rest and spec.inputs else _entry(rest, spec, name)
+    others = ", ".join(map(repr, (each for each in rest if each != key)))
+    if others and leave_out is None:
+        raise ValueError(f"{name} has {others} beside {key!r}, which this model does not take. Leave that out.")
+    if others:
+        leave_out(f"{others} beside {key!r}")
+    return rest[key], beside
+
+
+def first_missing(beside: dict, spec: Spec) -> Input | None:
+    """The first of the spec's inputs that is not there."""
+    return next((row for row in spec.inputs if row.name not in beside), None)
+
+
+def _entry(batch: dict, spec: Spec, name: str) -> str:
+    """The key of the one entry of a dict that has the shape of x."""
+    shape = spec.input_shape
     fitting = [key for key, part in batch.items() if (shape_of(part) or ())[1:] == shape]
     if len(batch) == 1:
         fitting = list(batch)
@@ -143,10 +181,7 @@ def _entry(batch: dict, watch: Watch, name: str):
             f"{name} gives dicts of {', '.join(map(repr, batch))}, of which {len(fitting)} have the shape that the "
             f"model takes, (batch, {', '.join(map(str, shape))}). Give one: dataset.map(lambda batch: batch['image'])."
         )
-    others = [key for key in batch if key != fitting[0]]
-    if others:
-        watch.leave_out(f"{', '.join(map(repr, others))} beside {fitting[0]!r}")
-    return batch[fitting[0]]
+    return fitting[0]
 
 
 def shape_of(part) -> tuple | None:
@@ -276,6 +311,7 @@ def refuse_running_dry(stream, name: str, epochs: int, steps: str) -> None:
 def check_elements(dataset, watch: Watch) -> None:
     """Check the shapes of what a `tf.data.Dataset` gives, as far as they are known."""
     x, y, weights = watch.parts_of(dataset.element_spec, watch.name)
+    x = x["x"] if watch.spec.inputs else x
     shape = None if weights is None else shape_of(weights)
     watch.weights_rank = shape and (1 if len(shape) == 2 and shape[1] == 1 else len(shape))
     for name, element in ((watch.name, x), (f"{watch.name} (target)", y)):

@@ -48,6 +48,8 @@ FLOORS = {
     "builder": 3,  # A spec to a Functional encoder and decoder.
     "activations": 3,  # What the layers of an encoder give, as features.
     "checks": 3,  # Bad data is refused before any training.
+    "conditions": 1,  # The layer that puts labels and conditions beside x or z.
+    "players": 0,  # Networks of one model with losses and optimisers of their own.
     "resizing": 3,  # A network of convolutions for samples of other sides.
     "unet": 3,  # Specs of networks that denoise at several scales.
     "streams": 4,  # Batch after batch, each checked.

@@ -451,13 +451,13 @@ def test_class_weights_are_refused():
 
 def test_weights_of_values_need_an_objective_that_heeds_them_and_metrics_that_can():
     class Own(keras_ae.models.ae.AE):
-        def objective(self, x, outputs):
-            nll = self.likelihood.nll(x, outputs)
+        def objective(self, batch, outputs):
+            nll = self.likelihood.nll(batch["x"], outputs)
             return {"loss": nll, "nll": nll}
 
     model = Own(SPEC, seed=0)
     model.compile("adam", run_eagerly=keras.backend.backend() != "jax")
-    with pytest.raises(ValueError, match=r"Own\.objective does not.*self\.nll\(x, outputs\)"):
+    with pytest.raises(ValueError, match=r"Own\.objective does not.*self\.nll\(batch, outputs\)"):
         model.fit(X, sample_weight=WEIGHTS_OF_VALUES, verbose=0)
     model = keras_ae.build(SPEC)
     model.compile("adam", weighted_metrics=["mse"])

@@ -1,4 +1,4 @@
-"""One row a model: what every model of the zoo has to do, on this backend and on the others.
+"""One record a model: what every model of the zoo has to do, on this backend and on the others.
 
 Run as a script, `python test_models.py FOLDER`, it loads on another backend what the tests wrote into FOLDER.
 """
@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
 from math import isfinite, pi, prod, sqrt
@@ -20,22 +21,50 @@ from keras import ops
 
 import keras_ae
 
-# name: (model type, code, whether training draws)
-MODELS = {
-    "ae": ("ae", "z", False),
-    "conv_ae": ("ae", "z", False),
-    "conv_denoising_ae": ("ae", "z", True),
-    "conv_sparse_ae": ("sparse_ae", "z", False),
-    "conv_vae": ("vae", "z_mean", True),
-    "denoising_ae": ("ae", "z", True),
-    "neighbour_ae": ("neighbour_ae", "z", False),
-    "sparse_ae": ("sparse_ae", "z", False),
-    "vae": ("vae", "z_mean", True),
-}
-CONV = [name for name in MODELS if name.startswith("conv_")]
 BACKENDS = ("tensorflow", "jax", "torch")
-ONE_OF_EACH_KIND = ("conv_vae", "denoising_ae", "sparse_ae")  # For what takes long and depends on the kind alone.
 LATENT_DIM = 8
+
+
+@dataclass(frozen=True)
+class Type:
+    """A model of the zoo.
+
+    Attributes:
+        name: its name.
+        model: the name of its type, None for the same.
+        codes: the shape of what the encoder gives of a sample, by name.
+        draws: whether training draws, noise or codes.
+        options: of `build`, beside `latent_dim`.
+        beside: (n) -> what the model takes beside n samples, by name.
+        sides: shapes of samples that it takes beside images of grey.
+        stands_for: a kind, for tests that take long and depend on the kind alone.
+    """
+
+    name: str
+    model: str | None = None
+    codes: dict = field(default_factory=lambda: {"z": (LATENT_DIM,)})
+    draws: bool = False
+    options: dict = field(default_factory=lambda: {"latent_dim": LATENT_DIM})
+    beside: Callable[[int], dict] = lambda n: {}
+    sides: tuple = ((16, 16, 3), (12,))
+    stands_for: bool = False
+
+
+OF_IMAGES = ((16, 16, 3), (64, 2), (8, 8, 8, 1))
+OF_GAUSSIAN = {"z_mean": (LATENT_DIM,), "z_log_var": (LATENT_DIM,)}
+TYPES = (
+    Type("ae"),
+    Type("conv_ae", "ae", sides=OF_IMAGES),
+    Type("conv_denoising_ae", "ae", draws=True, sides=OF_IMAGES),
+    Type("conv_sparse_ae", "sparse_ae", sides=OF_IMAGES),
+    Type("conv_vae", "vae", OF_GAUSSIAN, draws=True, sides=OF_IMAGES, stands_for=True),
+    Type("denoising_ae", "ae", draws=True, stands_for=True),
+    Type("neighbour_ae"),
+    Type("sparse_ae", stands_for=True),
+    Type("vae", codes=OF_GAUSSIAN, draws=True),
+)
+MODELS = {each.name: each for each in TYPES}
+ONE_OF_EACH_KIND = [each.name for each in TYPES if each.stands_for]
 LEARNING = {"batch_size": 32, "shuffle": False, "verbose": 0}
 
 each_model = pytest.mark.parametrize("name", MODELS)
@@ -47,8 +76,20 @@ def images(n=128):
         return (arrays["x_train"][:n, ..., None] / 255).astype("float32")
 
 
-def built(name, seed=0):
-    return keras_ae.build(name, latent_dim=LATENT_DIM, seed=seed)
+def built(name, seed=0, **options):
+    return keras_ae.build(name, **MODELS[name].options | options, seed=seed)
+
+
+def batch_of(name, n=128, x=None):
+    """n images, or x, and in a dict what the model takes beside them."""
+    x = images(n) if x is None else x
+    beside = MODELS[name].beside(len(x))
+    return {"x": x} | beside if beside else x
+
+
+def first(batch, n):
+    """The first n samples of a batch."""
+    return {name: value[:n] for name, value in batch.items()} if isinstance(batch, dict) else batch[:n]
 
 
 def weights_of(model):
@@ -88,13 +129,13 @@ def trained(folder):
 
     @cache
     def train(name):
-        model, x = built(name), images()
+        model, x = built(name), batch_of(name)
         losses = model.fit(x, epochs=2, **LEARNING).history["loss"]
         file, weights_file = folder / f"{name}.keras", folder / f"{name}.weights.h5"
         model.save(file)
         model.save_weights(weights_file)
-        weights, x_hat = weights_of(model), model.reconstruct(x[:16])
-        (going_on,) = model.fit(x[:64], **LEARNING).history["loss"]
+        weights, x_hat = weights_of(model), model.reconstruct(first(x, 16))
+        (going_on,) = model.fit(first(x, 64), **LEARNING).history["loss"]
         return Trained(losses, weights, x_hat, going_on, file, weights_file)
 
     return train
@@ -112,21 +153,21 @@ def test_default_model_is_described_and_takes_mnist(name):
     spec = keras_ae.spec(name)
     assert spec.input_shape == (28, 28, 1)
     assert keras_ae.describe(name)
-    assert spec.model == MODELS[name][0]
+    assert spec.model == (MODELS[name].model or name)
     assert keras_ae.build(name).count_params() == spec.parameters + len(spec.scheduled)
 
 
 @each_model
 def test_shapes(name):
-    model, x = built(name), images()[:3]
-    parameters = model.posterior(x)
-    assert parameters[MODELS[name][1]].shape == (3, LATENT_DIM)
-    assert model.encode(x).shape == (3, LATENT_DIM)
-    decoded = model.decoder_logits(np.zeros((3, LATENT_DIM), "float32"))
+    model, x, batch = built(name), images()[:3], batch_of(name, 3)
+    parameters, beside = model.posterior(batch), MODELS[name].beside(3)
+    assert {key: value.shape[1:] for key, value in parameters.items()} == MODELS[name].codes
+    z = model.encode(batch)
+    assert model.decode(z, **beside).shape == model.reconstruct(batch).shape == x.shape
+    decoded = model.decoder_logits(model.spec.taken_by("decoder", beside | {"z": z}))
     assert {name: head.shape for name, head in decoded.items()} == dict.fromkeys(
         model.spec.likelihood.heads, (3, *model.spec.input_shape)
     )
-    assert model.decode(np.zeros((3, LATENT_DIM))).shape == model.reconstruct(x).shape == x.shape
     assert model.output_shape == (None, *x.shape[1:])
 
 
@@ -150,8 +191,8 @@ def test_saved_file_gives_equal_outputs_and_goes_on_training(trained, name):
     model = keras.saving.load_model(before.file)
     assert type(model) is type(built(name))
     assert same(weights_of(model), before.weights)
-    np.testing.assert_allclose(model.reconstruct(images()[:16]), before.x_hat, atol=1e-6)
-    (loss,) = model.fit(images()[:64], **LEARNING).history["loss"]
+    np.testing.assert_allclose(model.reconstruct(batch_of(name, 16)), before.x_hat, atol=1e-6)
+    (loss,) = model.fit(batch_of(name, 64), **LEARNING).history["loss"]
     assert loss == pytest.approx(before.going_on, rel=1e-5)  # Optimiser and random state were kept.
 
 
@@ -159,7 +200,7 @@ def test_saved_file_gives_equal_outputs_and_goes_on_training(trained, name):
 def test_weights_load_into_a_fresh_model(trained, name):
     model = built(name, seed=5)
     model.load_weights(trained(name).weights_file)
-    np.testing.assert_allclose(model.reconstruct(images()[:16]), trained(name).x_hat, atol=1e-6)
+    np.testing.assert_allclose(model.reconstruct(batch_of(name, 16)), trained(name).x_hat, atol=1e-6)
 
 
 @each_model
@@ -168,7 +209,7 @@ def test_same_seed_gives_the_same_weights_and_draws_and_another_seed_gives_other
     kernels = [[w for w in weights_of(m) if w.ndim > 1] for m in (model, twin, other)]
     assert same(kernels[0], kernels[1])
     assert not any(np.array_equal(a, b) for a, b in zip(kernels[0], kernels[2], strict=True))
-    if MODELS[name][2]:
+    if MODELS[name].draws:
         draws = [draw(m) for m in (model, twin, other)]
         assert np.array_equal(draws[0], draws[1])
         assert not np.allclose(draws[0], draws[2])
@@ -177,7 +218,7 @@ def test_same_seed_gives_the_same_weights_and_draws_and_another_seed_gives_other
 
 @pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_same_seed_gives_the_same_losses_and_another_seed_gives_others(trained, name):
-    (same_seed,), (other,) = (built(name, seed).fit(images(), **LEARNING).history["loss"] for seed in (0, 1))
+    (same_seed,), (other,) = (built(name, seed).fit(batch_of(name), **LEARNING).history["loss"] for seed in (0, 1))
     assert same_seed == pytest.approx(trained(name).losses[0], rel=1e-6)
     assert other != trained(name).losses[0]
 
@@ -186,8 +227,8 @@ def draw(model):
     """Return what the model adds at random: corrupted zeros, or codes drawn from N(0, I)."""
     if model.corruption:
         return ops.convert_to_numpy(model.corruption(np.full((2, 28, 28, 1), 0.5, "float32")))
-    zeros = np.zeros((2, LATENT_DIM), "float32")
-    return ops.convert_to_numpy(model.latent.draw({"z_mean": zeros, "z_log_var": zeros})["z"])
+    parameters = {key: np.zeros((2, *shape), "float32") for key, shape in MODELS[model.name].codes.items()}
+    return ops.convert_to_numpy(model.latent.draw(parameters)["z"])
 
 
 # Other backends
@@ -197,14 +238,14 @@ def main(folder):
     """Load on this backend what another one wrote; print the reconstructions' distances and the losses going on."""
     found = {"backend": keras.backend.backend()}
     for file in sorted(folder.glob("*.keras")):
-        name, x = file.stem, images()
+        name, x = file.stem, batch_of(file.stem)
         model = built(name, seed=7)
         model.load_weights(folder / f"{name}.weights.h5")
         expected = np.load(folder / f"{name}.npy")
-        distance = float(np.abs(model.reconstruct(x[:16]) - expected).max())
+        distance = float(np.abs(model.reconstruct(first(x, 16)) - expected).max())
         found[name] = {"distance": distance}
         if name in ONE_OF_EACH_KIND:
-            found[name]["losses"] = keras.saving.load_model(file).fit(x[:64], **LEARNING).history["loss"]
+            found[name]["losses"] = keras.saving.load_model(file).fit(first(x, 64), **LEARNING).history["loss"]
     print(json.dumps(found))
 
 
@@ -238,38 +279,24 @@ def test_weights_and_saved_files_travel(elsewhere, trained, backend):
     assert {name: facts["distance"] for name, facts in found.items() if facts["distance"] > 1e-5} == {}
     for name in ONE_OF_EACH_KIND:
         # Without draws the steps after loading are the same on every backend, so the optimiser's state came along.
-        tolerance = 0.1 if MODELS[name][2] else 1e-4
+        tolerance = 0.1 if MODELS[name].draws else 1e-4
         assert found[name]["losses"] == pytest.approx([trained(name).going_on], rel=tolerance), name
 
 
 # Other sizes and options
 
 
-@each_model
-def test_colour_images(name):
-    check_size(name, (16, 16, 3))
-
-
-@pytest.mark.parametrize("name", CONV)
-@pytest.mark.parametrize("input_shape", [(64, 2), (8, 8, 8, 1)])
-def test_series_and_volumes(name, input_shape):
-    check_size(name, input_shape)
-
-
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in CONV])
-def test_plain_features(name):
-    check_size(name, (12,))
-
-
-def check_size(name, input_shape):
-    model = keras_ae.build(name, input_shape=input_shape, latent_dim=5, seed=0)
+@pytest.mark.parametrize("name, input_shape", [(each.name, shape) for each in TYPES for shape in each.sides])
+def test_colours_series_volumes_and_plain_features(name, input_shape):
+    model = built(name, input_shape=input_shape)
     x = np.random.default_rng(0).random((4, *input_shape), dtype="float32")
+    batch = batch_of(name, x=x)
     if name in ONE_OF_EACH_KIND:
         before = weights_of(model.encoder)
-        assert isfinite(stepped(model, x)["loss"])
+        assert isfinite(stepped(model, batch)["loss"])
         assert not same(before, weights_of(model.encoder))
-    assert model.encode(x).shape == (4, 5)
-    assert model.reconstruct(x).shape == x.shape
+    assert len(model.encode(batch)) == 4
+    assert model.reconstruct(batch).shape == x.shape
 
 
 @pytest.mark.parametrize("penalty", ["l1", "kl"])
@@ -324,12 +351,13 @@ class Spy(keras_ae.autoencoder.Autoencoder):
 
     terms = ("nll", "distance", "target")
 
-    def autoencode(self, x, **options):
-        return super().autoencode(x, **options) | {"input": x}
+    def autoencode(self, batch, **options):
+        return super().autoencode(batch, **options) | {"input": batch["x"]}
 
-    def objective(self, x, outputs):
+    def objective(self, batch, outputs):
+        x = batch["x"]
         distance, target = (ops.mean(v, axis=(1, 2, 3)) for v in (ops.abs(outputs["input"] - x), ops.square(x)))
-        return super().objective(x, outputs) | {"distance": distance, "target": target}
+        return super().objective(batch, outputs) | {"distance": distance, "target": target}
 
 
 @pytest.fixture

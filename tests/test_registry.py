@@ -92,8 +92,8 @@ def test_a_model_of_ones_own_is_built_by_name(empty):
 
     @keras_ae.register_type(Doubled)
     class Twice(keras_ae.Autoencoder):
-        def objective(self, x, outputs):
-            terms = super().objective(x, outputs)
+        def objective(self, batch, outputs):
+            terms = super().objective(batch, outputs)
             return terms | {"loss": 2 * terms["nll"]}
 
     @keras_ae.register("tiny_twice")

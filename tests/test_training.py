@@ -473,9 +473,9 @@ class Counting(keras_ae.models.sparse_ae.SparseAE):
 
     count = 0
 
-    def objective(self, x, outputs):
+    def objective(self, batch, outputs):
         type(self).count += 1
-        return super().objective(x, outputs)
+        return super().objective(batch, outputs)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")

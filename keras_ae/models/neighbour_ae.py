@@ -63,14 +63,15 @@ class NeighbourAE(Autoencoder):
 
     terms = ("nll", "neighbours")
 
-    def objective(self, x, outputs):
+    def objective(self, batch, outputs):
         """Return -log p(x|z) and the surprise at the neighbours in nats, (batch,) each.
 
         The latter is the mean over a sample's neighbours j in the batch, by x, of -log q(j), where q(j) is proportional
         to 1 / (1 + |z - z_j|^2) over all others. Of a batch spread over devices each knows its own part.
         """
-        nll = self.nll(x, outputs)
-        neighbours = surprise(ops.reshape(x, (ops.shape(x)[0], -1)), outputs["z"], self.spec.objective.count)
+        nll = self.nll(batch, outputs)
+        rows = ops.reshape(batch["x"], (ops.shape(batch["x"])[0], -1))
+        neighbours = surprise(rows, outputs["z"], self.spec.objective.count)
         return {"loss": nll + self.scheduled["strength"] * neighbours, "nll": nll, "neighbours": neighbours}
 
 

@@ -54,13 +54,13 @@ class SparseAE(Autoencoder):
 
     terms = ("nll", "sparsity")
 
-    def objective(self, x, outputs):
+    def objective(self, batch, outputs):
         """Return -log p(x|z), (batch,), and the sparsity.
 
         Under "l1" the sum of |z|, (batch,); under "kl" the sum over units of KL(rho || mean activation over the batch),
         a scalar (Ng 2011, section 3).
         """
-        nll = self.nll(x, outputs)
+        nll = self.nll(batch, outputs)
         sparsity = self._l1(outputs) if self.spec.objective.penalty == "l1" else self._kl(outputs)
         return {"loss": nll + self.scheduled["strength"] * sparsity, "nll": nll, "sparsity": sparsity}
 

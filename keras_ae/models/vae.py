@@ -34,12 +34,12 @@ class VAE(Autoencoder):
 
     terms = ("nll", "kl")
 
-    def objective(self, x, outputs):
+    def objective(self, batch, outputs):
         """Return -log p(x|z) at a drawn z and the KL, (batch,) each: Eq. 10, Kingma & Welling 2014.
 
         The KL to N(0, I) is in closed form; that to a learned prior is estimated at the drawn z.
         """
-        nll = self.nll(x, outputs)
+        nll = self.nll(batch, outputs)
         kl = self.latent.terms(outputs)["kl"]
         return {"loss": nll + self.scheduled["beta"] * kl, "nll": nll, "kl": kl}
 

@@ -19,6 +19,7 @@ from keras_ae.rows.corruptions import (
     SpectralNoise,
     corruption_row,
 )
+from keras_ae.rows.inputs import Condition, Input, Labels
 from keras_ae.rows.layers import (
     Activation,
     Conv,

@@ -72,7 +72,7 @@ def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, share
     """
     if shared:
         return _Copied(batches, shuffle=shuffle)
-    is_arrays = type(batches) is ArrayBatches and not shuffle
+    is_arrays = type(batches) is ArrayBatches and not shuffle and not isinstance(batches.arrays[0], dict)
     if is_arrays and passes >= COPIED_PASSES and sum(array.nbytes for array in batches.arrays) <= COPIED_BYTES:
         return _Gathered(batches)
     return _Read(batches, shuffle=shuffle)

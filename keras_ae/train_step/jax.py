@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -28,17 +30,26 @@ class Steps:
     def train_step(self, state, data):
         """Return the running means of the terms and the state after an update by one batch."""
         trainable, non_trainable, optimizer, metrics = state
-        gradient = jax.value_and_grad(self._scaled_loss, has_aux=True)
-        (_, (loss, report, non_trainable)), gradients = gradient(trainable, non_trainable, optimizer, data)
+        if len(self.players) == 1:
+            gradient = jax.value_and_grad(self._scaled_loss, has_aux=True)
+            (_, (report, non_trainable)), gradients = gradient(trainable, non_trainable, optimizer, data)
+        else:
+            losses, pull, (report, non_trainable) = jax.vjp(
+                lambda trainable: self._scaled_loss(trainable, non_trainable, optimizer, data), trainable, has_aux=True
+            )
+            pulls = [
+                partial(pull, [jnp.float32(place == own) for place in range(len(losses))]) for own in range(len(losses))
+            ]
+            gradients = self.gradients_of_players(pulls, range(len(trainable)), _pulled)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        logs, metrics = self._stateless_track(metrics, loss, report)
+        logs, metrics = self._stateless_track(metrics, report)
         return logs, (trainable, non_trainable, optimizer, metrics)
 
     def test_step(self, state, data):
         """Return the running means of the terms, by the same objective as in training, and the state."""
         trainable, non_trainable, metrics = state
-        loss, report, non_trainable = self._stateless_terms(trainable, non_trainable, data)
-        logs, metrics = self._stateless_track(metrics, loss, report)
+        _, report, non_trainable = self._stateless_terms(trainable, non_trainable, data)
+        logs, metrics = self._stateless_track(metrics, report)
         return logs, (trainable, non_trainable, metrics)
 
     def _scaled_loss(self, trainable, non_trainable, optimizer, data):
@@ -46,8 +57,8 @@ class Steps:
         mapping = list(zip(self.optimizer.variables, optimizer, strict=True))
         loss, report, non_trainable = self._stateless_terms(trainable, non_trainable, data, mapping, training=True)
         with keras.StatelessScope(state_mapping=mapping):
-            scaled = self.optimizer.scale_loss(loss)
-        return scaled, (loss, report, non_trainable)
+            scaled = keras.tree.map_structure(self.optimizer.scale_loss, loss)
+        return scaled, (report, non_trainable)
 
     def _stateless_terms(self, trainable, non_trainable, data, mapping=(), training=False):
         mapping = [
@@ -60,10 +71,10 @@ class Steps:
             loss, report = self.compute_terms(x, y, sample_weight, training=training)
         return loss, report, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
 
-    def _stateless_track(self, metrics, loss, report):
+    def _stateless_track(self, metrics, report):
         mapping = list(zip(self.metrics_variables, metrics, strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            logs = self.track(loss, report)
+            logs = self.track(report)
         return logs, [scope.get_current_value(variable) for variable in self.metrics_variables]
 
     def fuse_optimizer(self) -> None:
@@ -146,6 +157,12 @@ class Steps:
             return keras.tree.map_structure(np.asarray, outputs)
 
         return call
+
+
+def _pulled(pull, places: list) -> list:
+    """The gradients of one of several losses, of the weights at these places."""
+    (gradients,) = pull()
+    return [gradients[place] for place in places]
 
 
 def replica_seed(seed):

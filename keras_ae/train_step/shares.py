@@ -1,5 +1,7 @@
 """A worker's share of each batch, whatever the data come as."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -31,7 +33,7 @@ class Shares(keras.utils.PyDataset):
         self.is_cut = getattr(batches, "shard", None) == self.shard
         self.size = None
         if multiple:
-            whole = getattr(batches, "batch_size", None) or len(_parts(batches[0])[0])
+            whole = getattr(batches, "batch_size", None) or len(_first(_parts(batches[0])))
             self.size = -(-whole // (workers.count * multiple)) * multiple
 
     def __len__(self) -> int:
@@ -43,7 +45,7 @@ class Shares(keras.utils.PyDataset):
         part, count = self.shard
         share = _parts(self.batches[index])
         if not self.is_cut:
-            share = tuple(np.array_split(np.asarray(array), count)[part] for array in share)
+            share = tuple(_mapped(lambda array: np.array_split(np.asarray(array), count)[part], each) for each in share)
         return share if self.size is None else _filled(share, self.size)
 
     def on_epoch_begin(self) -> None:
@@ -61,7 +63,21 @@ def _parts(batch) -> tuple:
 
 def _filled(batch: tuple, size: int) -> tuple[np.ndarray, ...]:
     """Return (x, y, weight) of `size` samples, those that are missing zeros of weight 0; no y is one of no columns."""
-    x = batch[0]
+    x = _first(batch)
     y = batch[1] if len(batch) > 1 else np.empty((len(x), 0), "float32")
     weight = batch[2] if len(batch) > 2 else np.ones(len(x), "float32")
-    return tuple(np.pad(a, [(0, size - len(x))] + [(0, 0)] * (a.ndim - 1)) for a in (x, y, weight))
+
+    def filled(array):
+        return np.pad(array, [(0, size - len(x))] + [(0, 0)] * (array.ndim - 1))
+
+    return tuple(_mapped(filled, part) for part in (batch[0], y, weight))
+
+
+def _mapped(function: Callable, part):
+    """What a function gives of an array, or of each of a dict."""
+    return {name: function(each) for name, each in part.items()} if isinstance(part, dict) else function(part)
+
+
+def _first(batch: tuple):
+    """x of a batch."""
+    return batch[0]["x"] if isinstance(batch[0], dict) else batch[0]

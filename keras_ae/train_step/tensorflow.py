@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from keras.optimizers import LossScaleOptimizer
 
+from keras_ae.players import members
 from keras_ae.train_step.adam_tensorflow import fuse_adam
 from keras_ae.train_step.ahead_tensorflow import Ahead, only_logs
 from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
@@ -38,13 +39,15 @@ class Steps:
             parts, support = data if isinstance(data, tuple) else (data,), self.spec.likelihood.support
             data = looked_at(parts, support, self.optimizer.iterations, self._look)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            loss, report = self.compute_terms(x, y, sample_weight, training=True)
+        several = len(self.players) > 1
+        with tf.GradientTape(persistent=several) as tape:
+            losses, report = self.compute_terms(x, y, sample_weight, training=True)
             # The optimiser sums gradients over replicas, so that each contributes its share of the mean.
-            scaled = self.optimizer.scale_loss(loss * report.share)
+            scaled = [self.optimizer.scale_loss(loss * report.share) for loss in (losses if several else [losses])]
         variables = self.trainable_variables
-        self.optimizer.apply(self._summed_early(tape.gradient(scaled, variables)), variables)
-        return _logs(self.track(loss, report))
+        gradients = self.gradients_of_players(scaled, variables, tape.gradient)
+        self.optimizer.apply(self._summed_early(gradients), variables)
+        return _logs(self.track(report))
 
     def _summed_early(self, gradients: list) -> list:
         """Return gradients that the optimiser may clip, or search for overflow, before it sums them over replicas.
@@ -78,6 +81,7 @@ class Steps:
         """
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return
+        self.refuse_players("on several replicas of tf.distribute")
         refused = {
             "gradient_accumulation_steps": _inner(self.optimizer).gradient_accumulation_steps,
             "steps_per_execution": self.steps_per_execution > 1 and self.steps_per_execution,
@@ -93,7 +97,8 @@ class Steps:
     def test_step(self, data):
         """Return the running means of the terms, by the same objective as in training."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return _logs(self.track(*self.compute_terms(x, y, sample_weight, training=False)))
+        _, report = self.compute_terms(x, y, sample_weight, training=False)
+        return _logs(self.track(report))
 
     def get_metrics_result(self) -> dict:
         """Return the running means, within a step, too, over the samples of all replicas."""
@@ -221,7 +226,8 @@ class Steps:
     def fuse_optimizer(self) -> None:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
         self.functions.pop("other", None)  # It has the optimiser before.
-        fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
+        for optimizer in members(self.optimizer):
+            fuse_adam(optimizer)
 
     def compile_function(self, function):
         """Return `function` as a graph for any batch size, NumPy in and out."""

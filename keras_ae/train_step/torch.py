@@ -8,6 +8,7 @@ from keras import ops
 from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from torch import distributed
 
+from keras_ae.players import members
 from keras_ae.train_step.adam_torch import fuse_adam
 from keras_ae.train_step.distribution import SEED_STRIDE, workers
 from keras_ae.train_step.distribution_torch import replicated
@@ -34,24 +35,29 @@ class Steps:
         self.zero_grad()
         if _ranks() == 1:
             loss, report = self.compute_terms(x, y, sample_weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
         else:
-            scaled, loss, report = self.functions["replicated"](x, y, sample_weight)
-        scaled.backward()
+            loss, report = self.functions["replicated"](x, y, sample_weight)
         variables = self.trainable_variables
+        if len(self.players) == 1:
+            self.optimizer.scale_loss(loss).backward()
+            gradients = [variable.value.grad for variable in variables]
+        else:
+            losses = [self.optimizer.scale_loss(each) for each in loss]
+            gradients = self.gradients_of_players(losses, variables, _gradients)
         with torch.no_grad():
-            self.optimizer.apply([variable.value.grad for variable in variables], variables)
-            return self.track(loss.detach(), report)
+            self.optimizer.apply(gradients, variables)
+            return self.track(report)
 
     def test_step(self, data):
         """Return the running means of the terms, by the same objective as in training."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with torch.no_grad():
-            return self.track(*self.compute_terms(x, y, sample_weight, training=False))
+            return self.track(self.compute_terms(x, y, sample_weight, training=False)[1])
 
     def fuse_optimizer(self) -> None:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
-        fuse_adam(getattr(self.optimizer, "inner_optimizer", self.optimizer))
+        for optimizer in members(self.optimizer):
+            fuse_adam(optimizer)
 
     def make_train_function(self, force: bool = False) -> None:
         """Called by Keras when the model is built: make the step, under `torchrun` around PyTorch's own engine."""
@@ -90,6 +96,8 @@ class Steps:
         Raises:
             ValueError: `jit_compile=True` in several processes.
         """
+        if _ranks() > 1:
+            self.refuse_players("under torchrun")
         if _ranks() > 1 and self.jit_compile:
             raise ValueError("jit_compile=True: keras_ae does not compile the step under torchrun. Leave it out.")
 
@@ -137,7 +145,14 @@ class _Objective(torch.nn.Module):
     def forward(self, x, y, sample_weight):
         loss, report = self.model.compute_terms(x, y, sample_weight, training=True)
         # The engine averages gradients over processes, and each contributes its share of the mean.
-        return self.model.optimizer.scale_loss(loss * report.share * _ranks()), loss, report
+        return loss * report.share * _ranks(), report
+
+
+def _gradients(loss, variables: list) -> list:
+    """The gradients of one of several losses of the same pass."""
+    if not variables:
+        return []
+    return torch.autograd.grad(loss, [variable.value for variable in variables], retain_graph=True)
 
 
 class _Sum(torch.autograd.Function):

@@ -13,7 +13,12 @@ class _Watched:
         self.collate, self.watch = collate, watch
 
     def __call__(self, samples) -> tuple[torch.Tensor, ...]:
-        return tuple(torch.as_tensor(part) for part in self.watch(self.collate(samples)))
+        return tuple(map(_tensors, self.watch(self.collate(samples))))
+
+
+def _tensors(part):
+    """An array, or each of a dict, as a tensor."""
+    return {name: _tensors(each) for name, each in part.items()} if isinstance(part, dict) else torch.as_tensor(part)
 
 
 def watched_loader(loader: torch.utils.data.DataLoader, watch: Callable) -> torch.utils.data.DataLoader:

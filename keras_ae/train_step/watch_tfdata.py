@@ -39,7 +39,9 @@ class WatchedAdapter(TFDatasetAdapter):
         """Called by Keras on PyTorch once a pass. Keras would copy arrays once more; tensors it takes as they are."""
         import torch
 
-        def tensor(part: np.ndarray):
+        def tensor(part):
+            if isinstance(part, dict):
+                return {name: tensor(each) for name, each in part.items()}
             return torch.from_numpy(part) if part.dtype in (np.float32, np.uint8) and part.flags.writeable else part
 
         batches = (tuple(map(tensor, batch)) for batch in self.get_numpy_iterator())
@@ -65,13 +67,31 @@ def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Datase
                 )
         if weights is not None and y is None:  # Of no columns, it stands for none.
             y = tf.zeros((tf.shape(x)[0], 0))
-        parts = [part for part in (x, y, weights) if part is not None]
+        beside = {row.name: row for row in watch.spec.inputs if row.name in x} if watch.spec.inputs else {}
+        names = ["x", *beside]
+
+        def flat(whole):
+            return [whole[name] for name in names] if isinstance(whole, dict) else [whole]
+
+        def whole(parts):
+            return dict(zip(names, parts, strict=False)) if watch.spec.inputs else parts[0]
+
+        def watched(*arrays):
+            x, *rest = watch((whole(arrays), *arrays[len(names) :]))
+            return [*flat(x), *rest]
+
+        parts = [*flat(x), *(part for part in (y, weights) if part is not None)]
         types = [tf.float32 if part is weights or part.dtype == tf.bfloat16 else part.dtype for part in parts]
+        types[1 : len(names)] = [row.dtype for row in beside.values()]
         # What it gives is used: TensorFlow leaves a call out that is there for its check alone.
-        seen = tf.numpy_function(lambda *arrays: watch(arrays), parts, types)
-        for part, given in zip(seen, parts, strict=True):
-            part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
-        return tuple(seen) if len(seen) > 1 else seen[0]
+        seen = tf.numpy_function(watched, parts, types)
+        for place, (part, given) in enumerate(zip(seen, parts, strict=True)):
+            if 0 < place < len(names):
+                part.set_shape((given.shape[0] if given.shape.rank else None, *beside[names[place]].shape))
+            else:
+                part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
+        seen = (whole(seen), *seen[len(names) :])
+        return seen if len(seen) > 1 else seen[0]
 
     return dataset.map(tf.autograph.experimental.do_not_convert(checked)).prefetch(1)
 
