@@ -18,13 +18,13 @@ from keras_ae.rows import (
     Dense,
     Dropout,
     Flatten,
-    Gaussian,
     Likelihood,
     Norm,
     Objective,
     Reshape,
     Residual,
     Row,
+    Schedule,
     Scheduled,
     Shape,
     SpecError,
@@ -99,7 +99,7 @@ class Spec:
             f"tied must be True or False, got {self.tied!r}": self.tied is not True,
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
             f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
-            "variance": isinstance(self.code, Gaussian),
+            "variance": len(self.code.heads) > 1,
             f"{self.likelihood} has {len(self.likelihood.heads)} heads. Use one that has a single head, such as "
             "'gaussian'": len(self.likelihood.heads) > 1,
             "Residual rows cannot be tied. Write their rows without Residual": any(
@@ -134,6 +134,11 @@ class Spec:
         """What may move while a model trains, such as the weights of the objective, by name."""
         rows = [row for part in _MOVING if (row := getattr(self, part)) is not None]
         return {name: getattr(row, name) for row in rows for name in row.scheduled}
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """Those of `scheduled` that follow a schedule by step, by name; the others are numbers."""
+        return {name: value for name, value in self.scheduled.items() if isinstance(value, Schedule)}
 
     def rescheduled(self, **values: Scheduled) -> "Spec":
         """Return the spec with other values of what `scheduled` names.
