@@ -14,57 +14,39 @@ and `card(name)` says what they are; `datasets.load(name)` brings data.
 
 from importlib import import_module
 
+from keras_ae import models, rows
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.corruptions import corrupted
-from keras_ae.models import ELBO, NeighbourEmbedding, Reconstruction, Sparsity
+from keras_ae.models import *
 from keras_ae.pretrained import card, list_weights
-from keras_ae.registry import build, describe, list_models, register, register_type, spec
-from keras_ae.rows import (
-    JPEG,
-    Activation,
-    Bernoulli,
-    Blur,
-    Chain,
-    Condition,
-    ContinuousBernoulli,
-    Conv,
-    Cycle,
-    Deconv,
-    Dense,
-    DiscretizedLogistic,
-    Dropout,
-    Flatten,
-    Gaussian,
-    GaussianNoise,
-    Identity,
-    Labels,
-    Laplace,
-    Masking,
-    MissingValues,
-    MixturePrior,
-    Norm,
-    Normal,
-    Objective,
-    OneOf,
-    Poisson,
-    Pool,
-    Ramp,
-    Reshape,
-    Residual,
-    SaltAndPepper,
-    SpecError,
-    Speckle,
-    SpectralNoise,
-    Upsample,
-    Vector,
-    sparse_code,
-)
+from keras_ae.registry import build, describe, list_models, register, register_layer, register_type, spec
+from keras_ae.rows import *
 from keras_ae.saving import load_model
 from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import distribute
 from keras_ae.unet import denoising_spec
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Autoencoder",
+    "Spec",
+    "build",
+    "card",
+    "corrupted",
+    "denoising_spec",
+    "describe",
+    "distribute",
+    "list_models",
+    "list_weights",
+    "load_model",
+    "register",
+    "register_layer",
+    "register_type",
+    "spec",
+]
+__all__ += models.__all__
+__all__ += rows.__all__
 
 _ON_USE = (
     "anomaly",

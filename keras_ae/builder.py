@@ -1,9 +1,9 @@
-"""From spec to Keras: the Functional encoder and decoder, one row type, one function."""
+"""From spec to Keras: the Functional encoder and decoder, and what each layer row becomes."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, singledispatch
+from functools import cached_property
 from itertools import count
 
 import keras
@@ -12,26 +12,25 @@ import numpy as np
 from keras_ae.conditions import Beside
 from keras_ae.corruptions import Corrupt
 from keras_ae.feeding import scaled
-from keras_ae.latents import CodeLayer, LogVariance, Sampling
-from keras_ae.learned_priors import MIXTURES, StandardNormal
+from keras_ae.latents import CodeLayer
+from keras_ae.learned_priors import StandardNormal
 from keras_ae.likelihoods import likelihood_layer
 from keras_ae.pooling import UnevenPooling
+from keras_ae.registry import layer_of, register_layer
 from keras_ae.rows import (
     Activation,
+    Code,
     Conv,
     Deconv,
     Dense,
     Dropout,
     Flatten,
-    Gaussian,
-    Identity,
     Norm,
     Pool,
     Reshape,
     Residual,
     Row,
     Upsample,
-    Vector,
     per_axis,
     shapes,
 )
@@ -149,7 +148,8 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
     decoder = _decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow))
     corruption = spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31)))
     prior = _prior_layer(spec.code, seeds, draw)
-    latent, likelihood = _code_layer(spec.code, of_code, prior), likelihood_layer(spec.likelihood)
+    latent = layer_of(spec.code)(spec.code, seed=of_code, prior=prior, dtype="float32", name="latent")
+    likelihood = likelihood_layer(spec.likelihood)
     parts = Parts(encoder, latent, decoder, likelihood, corruption, prior)
     for layer in (*parts.encoder.layers, *parts.decoder.layers):
         blank = getattr(layer, "kernel_initializer", None)
@@ -194,23 +194,24 @@ def _decoder(spec: Spec, make: Maker) -> keras.Model:
 
 def _apply_all(rows: tuple[Row, ...], x, make: Maker):
     for row in rows:
-        x = _apply(row, x, make)
+        x = layer_of(row)(row, x, make)
     return x
 
 
-@singledispatch
-def _apply(row: Row, x, make: Maker):
-    raise TypeError(f"{row!r} is not a layer row.")
-
-
-@_apply.register(Conv)
-@_apply.register(Deconv)
+@register_layer(Conv)
 def _(row, x, make):
-    kind = _BY_RANK[type(row)][len(x.shape) - 3]
+    return _convolved(_BY_RANK[Conv], row, x, make, name="conv")
+
+
+@register_layer(Deconv)
+def _(row, x, make):
+    h, shape = _convolved(_BY_RANK[Deconv], row, x, make, name="deconv"), row.output_shape(tuple(x.shape[1:]))
+    return _cut(h, shape, make, _starts(row, h.shape, shape))
+
+
+def _convolved(kinds: list[type], row: Conv | Deconv, x, make: Maker, name: str):
     options = {"strides": row.stride, "padding": "same", "activation": activation(row.activation), **_LAST}
-    h = make.weighted(kind, row.filters, row.kernel, name=type(row).__name__.lower(), **options)(x)
-    shape = row.output_shape(tuple(x.shape[1:]))
-    return h if isinstance(row, Conv) else _cut(h, shape, make, _starts(row, h.shape, shape))
+    return make.weighted(kinds[len(x.shape) - 3], row.filters, row.kernel, name=name, **options)(x)
 
 
 def _starts(row: Deconv, whole: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
@@ -234,57 +235,57 @@ def _cut(x, shape: tuple[int, ...], make: Maker, starts: list[int] | None = None
     return make.layer(_BY_RANK["cut"][len(cuts) - 1], cuts[0] if len(cuts) == 1 else cuts, name="cut", **options)(x)
 
 
-@_apply.register
-def _(row: Dense, x, make):
+@register_layer(Dense)
+def _(row, x, make):
     return make.weighted(keras.layers.Dense, row.units, activation=activation(row.activation), name="dense")(x)
 
 
-@_apply.register
-def _(row: Flatten, x, make):
+@register_layer(Flatten)
+def _(row, x, make):
     return make.layer(keras.layers.Flatten, name="flatten", **_LAST)(x)
 
 
-@_apply.register
-def _(row: Reshape, x, make):
+@register_layer(Reshape)
+def _(row, x, make):
     return make.layer(keras.layers.Reshape, row.shape, name="reshape")(x)
 
 
-@_apply.register
-def _(row: Pool, x, make):
+@register_layer(Pool)
+def _(row, x, make):
     sides, sizes = x.shape[1:-1], per_axis(row.size, x.shape[1:])
     if any(side % size for side, size in zip(sides, sizes, strict=True)):
         return make.layer(UnevenPooling, sizes, row.kind, name="pool")(x)
     return make.layer(_BY_RANK[row.kind][len(sides) - 1], row.size, name="pool", **_LAST)(x)
 
 
-@_apply.register
-def _(row: Upsample, x, make):
+@register_layer(Upsample)
+def _(row, x, make):
     sizes, options = per_axis(row.size, x.shape[1:]), {} if len(x.shape) == 3 else _LAST
     size = sizes[0] if len(sizes) == 1 else sizes
     h = make.layer(_BY_RANK[Upsample][len(sizes) - 1], size, name="upsample", **options)(x)
     return _cut(h, row.output_shape(tuple(x.shape[1:])), make)
 
 
-@_apply.register
-def _(row: Norm, x, make):
+@register_layer(Norm)
+def _(row, x, make):
     if row.kind == "group":
         return make.layer(keras.layers.GroupNormalization, row.groups, name="norm")(x)
     kind = keras.layers.BatchNormalization if row.kind == "batch" else keras.layers.LayerNormalization
     return make.layer(kind, name="norm")(x)
 
 
-@_apply.register
-def _(row: Dropout, x, make):
+@register_layer(Dropout)
+def _(row, x, make):
     return make.layer(keras.layers.Dropout, row.rate, seed=make.seed(), name="dropout")(x)
 
 
-@_apply.register
-def _(row: Activation, x, make):
+@register_layer(Activation)
+def _(row, x, make):
     return make.layer(keras.layers.Activation, activation(row.activation), name="activation")(x)
 
 
-@_apply.register
-def _(row: Residual, x, make):
+@register_layer(Residual)
+def _(row, x, make):
     tail = last_weighted(row.rows, shapes(row.rows, tuple(x.shape[1:]))) if make.hidden else 0
     branch = _apply_all(row.rows[tail:], _apply_all(row.rows[:tail], x, make.hidden), make)
     branch = _cut(branch, tuple(x.shape[1:]), make)
@@ -294,53 +295,17 @@ def _(row: Residual, x, make):
     return make.layer(keras.layers.Activation, activation(row.activation), name="activation")(total)
 
 
-@singledispatch
-def _heads(code: Row, h, make: Maker) -> dict:
-    raise TypeError(f"{code!r} is no code row.")
+def _heads(code: Code, h, make: Maker) -> dict:
+    return layer_of(code).heads(code, h, make)
 
 
-@_heads.register
-def _(code: Vector, h, make):
-    start = keras.initializers.Constant(code.bias) if code.bias else "zeros"
-    options = {"activation": code.activation, "bias_initializer": start}
-    return {"z": make.weighted(keras.layers.Dense, code.latent_dim, name="z", **options)(h)}
-
-
-@_heads.register
-def _(code: Identity, h, make):
-    return {"z": make.layer(keras.layers.Activation, "linear", name="z")(h)}
-
-
-@_heads.register
-def _(code: Gaussian, h, make):
-    z_mean = make.weighted(keras.layers.Dense, code.latent_dim, name="z_mean")(h)
-    log_var = make.weighted(keras.layers.Dense, code.latent_dim, name="z_log_var")(h)
-    return {"z_mean": z_mean, "z_log_var": make.layer(LogVariance, name="bound")(log_var)}
-
-
-@singledispatch
-def _code_layer(code: Row, seed: int, prior: keras.layers.Layer | None) -> CodeLayer:
-    return CodeLayer(dtype="float32", name="latent")
-
-
-@_code_layer.register
-def _(code: Gaussian, seed, prior):
-    return Sampling(seed, prior, dtype="float32", name="latent")
-
-
-@singledispatch
-def _prior_layer(code: Row, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer | None:
-    return None
-
-
-@_prior_layer.register
-def _(code: Gaussian, seeds, draw):
+def _prior_layer(code: Code, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer | None:
     options = {"dtype": "float32", "name": "prior"}
+    if not code.has_density:
+        return None
     if code.prior is None:
         return StandardNormal(**options)
-    seed = int(seeds.integers(2**31))
-    kind = MIXTURES[code.prior.covariance]
-    return kind(code.prior.components, code.latent_dim, seed, draw=draw, **options)
+    return layer_of(code.prior)(code.prior, code.latent_dim, int(seeds.integers(2**31)), draw=draw, **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.forms import as_array
 from keras_ae.forms.lazy_rows import LazyRows
-from keras_ae.rows import Identity, Input
+from keras_ae.rows import Input
 from keras_ae.rows.likelihoods import greatest_bits
 from keras_ae.spec import Spec
 
@@ -71,7 +71,7 @@ def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None =
         hint = f" It is a list that holds one array: give the array itself, {name}[0]."
     elif len(wanted) > 1 and shape[1:] == (wanted[-1], *wanted[:-1]):
         hint = f" Move the channels to the last axis: np.moveaxis({name}, 1, -1)."
-    elif len(shape) == len(wanted) + 1 and shape[-1] == wanted[-1] and isinstance(spec.code, Identity):
+    elif len(shape) == len(wanted) + 1 and shape[-1] == wanted[-1] and spec.code.is_map:
         hint = f" Its code has no size of its own: model.resized({tuple(shape[1:])}) takes them."
     elif len(shape) == 2 and len(wanted) > 1 and shape[1] == prod(wanted):
         hint = f" Give rows their shape: {name}.reshape(-1, {', '.join(map(str, wanted))})."

@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_ae.bounds import bounded
 from keras_ae.divergences import gaussian_log_density
+from keras_ae.registry import register_layer
+from keras_ae.rows import Code, Gaussian, Identity, Vector
 from keras_ae.train_step import ReplicaSeeds
 
 
@@ -17,18 +19,38 @@ class LogVariance(keras.layers.Layer):
         return bounded(log_var)
 
 
+@register_layer(Code)
 class CodeLayer(keras.layers.Layer):
     """Base of the layers between encoder and decoder, and the code of a deterministic autoencoder: the encoder's `z`.
 
-    `call` gives the code that methods of a trained model use; `draw` the one that is trained with. `outputs` of a batch
-    are the encoder's parameters and what `draw` gives, by name.
+    `heads` gives the parameters of the code; `call` makes of them the code that methods of a trained model use, `draw`
+    the one that is trained with. `outputs` of a batch are the encoder's parameters and what `draw` gives, by name.
 
-    Attributes:
-        has_density: whether the code has a posterior q(z|x) and a prior p(z), so that the model can sample and has a
-            likelihood. Then there is `log_ratio`, and `terms` have "kl".
+    Args:
+        row: the code.
+        seed: of its generator, where it draws.
+        prior: the layer p(z), which belongs to the model, where it has one.
     """
 
-    has_density = False
+    def __init__(self, row: Code, *, seed: int | None = None, prior: keras.layers.Layer | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.row = row
+
+    @classmethod
+    def heads(cls, row: Code, h, make) -> dict:
+        """(batch, features) -> the parameters of the code by name, (batch, latent_dim) each: a dense layer a head.
+
+        Args:
+            row: the code.
+            h: what the encoder's rows end in.
+            make: what makes layers, a `keras_ae.builder.Maker`.
+        """
+        return {name: make.weighted(keras.layers.Dense, row.latent_dim, name=name)(h) for name in row.heads}
+
+    @property
+    def has_density(self) -> bool:
+        """Whether there is a posterior q(z|x) and a prior p(z): then `log_ratio` is there, and `terms` have "kl"."""
+        return self.row.has_density
 
     def call(self, parameters):
         """`{"z": (batch, *code)}` -> z."""
@@ -57,22 +79,44 @@ class CodeLayer(keras.layers.Layer):
         raise ValueError(f"{type(self).__name__} has no density. Use a code with a prior, such as Gaussian(16).")
 
 
+@register_layer(Vector)
+class VectorCode(CodeLayer):
+    """A plain code, whose units may be bent, and off to begin with."""
+
+    @classmethod
+    def heads(cls, row, h, make):
+        """(batch, features) -> `{"z": (batch, latent_dim)}`."""
+        start = keras.initializers.Constant(row.bias) if row.bias else "zeros"
+        options = {"activation": row.activation, "bias_initializer": start}
+        return {"z": make.weighted(keras.layers.Dense, row.latent_dim, name="z", **options)(h)}
+
+
+@register_layer(Identity)
+class IdentityCode(CodeLayer):
+    """A code that is what the encoder gives."""
+
+    @classmethod
+    def heads(cls, row, h, make):
+        """(batch, latent_dim) -> `{"z": (batch, latent_dim)}`."""
+        return {"z": make.layer(keras.layers.Activation, "linear", name="z")(h)}
+
+
+@register_layer(Gaussian)
 @keras.saving.register_keras_serializable("keras_ae")
 class Sampling(CodeLayer):
-    """The code of a Gaussian posterior: its mean, or a reparametrised draw (Kingma & Welling 2014, section 2.4).
+    """The code of a Gaussian posterior: its mean, or a reparametrised draw (Kingma & Welling 2014, section 2.4)."""
 
-    Args:
-        seed: of its generator.
-        prior: the layer p(z), which belongs to the model.
-    """
-
-    has_density = True
-
-    def __init__(self, seed: int | None = None, prior: keras.layers.Layer | None = None, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, row: Code, *, seed: int | None = None, prior: keras.layers.Layer | None = None, **kwargs):
+        super().__init__(row, **kwargs)
         self.seed_generator = ReplicaSeeds(seed)
         # Methods, not the layer itself: files have its weights as those of the model.
         self.kl, self.log_prior = prior.kl, prior.log_density
+
+    @classmethod
+    def heads(cls, row, h, make):
+        """(batch, features) -> `{"z_mean", "z_log_var"}`, each (batch, latent_dim), the latter bounded."""
+        heads = super().heads(row, h, make)
+        return heads | {"z_log_var": make.layer(LogVariance, name="bound")(heads["z_log_var"])}
 
     def call(self, parameters):
         """`{"z_mean", "z_log_var"}`, each (batch, latent_dim) -> z_mean."""

@@ -9,6 +9,8 @@ from keras import ops
 
 from keras_ae.bounds import bounded, unbounded
 from keras_ae.divergences import gaussian_entropy, gaussian_kl, gaussian_log_density
+from keras_ae.registry import register_layer
+from keras_ae.rows import MixturePrior
 
 # Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1, and so do the
 # conditional deviations of full covariances.
@@ -169,4 +171,8 @@ class FullMixture(Mixture):
         return shaped
 
 
-MIXTURES = {"diag": DiagonalMixture, "full": FullMixture}
+@register_layer(MixturePrior)
+def mixture(row: MixturePrior, latent_dim: int, seed: int | None = None, *, draw: bool = True, **options) -> Mixture:
+    """The layer of a mixture, of the covariances that its row names."""
+    kind = FullMixture if row.covariance == "full" else DiagonalMixture
+    return kind(row.components, latent_dim, seed, draw=draw, **options)

@@ -5,13 +5,21 @@ is `(batch,)` in nats. Loss arithmetic is float32 whatever the precision of the 
 """
 
 import math
-from functools import singledispatch
 
 import keras
 from keras import ops
 
 from keras_ae.bounds import bounded, unbounded
-from keras_ae.rows import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Laplace, Normal, Row, row_from_dict
+from keras_ae.registry import layer_of, register_layer
+from keras_ae.rows import (
+    Bernoulli,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    Laplace,
+    Likelihood,
+    Normal,
+    row_from_dict,
+)
 from keras_ae.train_step import softplus
 
 
@@ -21,9 +29,13 @@ def sum_over_values(values):
 
 
 class LikelihoodLayer(keras.layers.Layer):
-    """Base of the likelihoods, built from a likelihood row."""
+    """Base of the likelihoods, built from a likelihood row.
 
-    def __init__(self, row: Row, **kwargs):
+    Each has `nll_of_values(x, outputs)`, -log p of each value in nats, `mean(outputs)` and `sample(outputs, seed)`, all
+    of the shape of x.
+    """
+
+    def __init__(self, row: Likelihood, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.row = row
 
@@ -54,6 +66,8 @@ class LikelihoodLayer(keras.layers.Layer):
         return ops.clip(noise, 1e-6, 1 - 1e-6)
 
 
+@register_layer(Bernoulli)
+@keras.saving.register_keras_serializable("keras_ae")
 class BernoulliLayer(LikelihoodLayer):
     """Cross-entropy on logits; x in [0, 1] is a coin's chance where it is not 0 or 1."""
 
@@ -71,6 +85,8 @@ class BernoulliLayer(LikelihoodLayer):
         return ops.cast(self.uniform(outputs["logits"], seed) < self.mean(outputs), "float32")
 
 
+@register_layer(ContinuousBernoulli)
+@keras.saving.register_keras_serializable("keras_ae")
 class ContinuousBernoulliLayer(LikelihoodLayer):
     """Density l exp(x l) / (exp(l) - 1) on [0, 1] with l the logit (Loaiza-Ganem & Cunningham 2019, Eq. 6 and 7).
 
@@ -106,6 +122,8 @@ class ContinuousBernoulliLayer(LikelihoodLayer):
         return ops.where(logits > 0, draw, 1 - draw)
 
 
+@register_layer(Normal)
+@keras.saving.register_keras_serializable("keras_ae")
 class NormalLayer(LikelihoodLayer):
     """Gaussian whose variance is fixed, learned once (`log_var`), the best for each sample, or given for each value.
 
@@ -114,7 +132,7 @@ class NormalLayer(LikelihoodLayer):
 
     least_var = 1e-6  # The variance of a sample stays above it: rounding to 8 bits has 1 / (12 * 255^2) = 1.3e-6.
 
-    def __init__(self, row: Row, **kwargs):
+    def __init__(self, row: Normal, **kwargs):
         super().__init__(row, **kwargs)
         self.log_var = 2 * math.log(row.sigma)
         if row.variance == "global":
@@ -161,6 +179,8 @@ class NormalLayer(LikelihoodLayer):
         return mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
 
 
+@register_layer(Laplace)
+@keras.saving.register_keras_serializable("keras_ae")
 class LaplaceLayer(LikelihoodLayer):
     """Laplace density of fixed scale: absolute error."""
 
@@ -179,6 +199,8 @@ class LaplaceLayer(LikelihoodLayer):
         return mean - self.row.scale * ops.sign(centred) * ops.log1p(-2 * ops.abs(centred))
 
 
+@register_layer(DiscretizedLogistic)
+@keras.saving.register_keras_serializable("keras_ae")
 class DiscretizedLogisticLayer(LikelihoodLayer):
     """Mass of each of `levels` grey values under a logistic, the end bins open (Salimans et al. 2017, section 2.1).
 
@@ -217,18 +239,6 @@ class DiscretizedLogisticLayer(LikelihoodLayer):
         return ops.round(ops.clip(draw, 0.0, 1.0) * (self.row.levels - 1)) / (self.row.levels - 1)
 
 
-@singledispatch
-def likelihood_layer(row: Row) -> LikelihoodLayer:
-    """Return the layer of a likelihood row."""
-    raise TypeError(f"{row!r} is not a likelihood row.")
-
-
-for _row, _layer in (
-    (Bernoulli, BernoulliLayer),
-    (ContinuousBernoulli, ContinuousBernoulliLayer),
-    (Normal, NormalLayer),
-    (Laplace, LaplaceLayer),
-    (DiscretizedLogistic, DiscretizedLogisticLayer),
-):
-    keras.saving.register_keras_serializable("keras_ae")(_layer)
-    likelihood_layer.register(_row, lambda row, layer=_layer: layer(row, name="likelihood"))
+def likelihood_layer(row: Likelihood) -> LikelihoodLayer:
+    """The layer of a likelihood row."""
+    return layer_of(row)(row, name="likelihood")

@@ -1,4 +1,4 @@
-"""Names to specs and specs to models: `register`, `register_type`, `register_opener`, `build`, `list_models`."""
+"""Names to specs, specs to models, rows to layers: `register`, `register_type`, `register_layer`, `build`, ..."""
 
 import difflib
 import inspect
@@ -6,12 +6,15 @@ import os
 import warnings
 from collections.abc import Callable
 from fnmatch import fnmatch
+from importlib import import_module
+from pkgutil import walk_packages
 
 from keras_ae.planned import SEVERAL_INPUTS, way_today
-from keras_ae.rows import Objective
+from keras_ae.rows import ROWS, Objective, Row, check_class
 
 _SPECS: dict[str, Callable] = {}
 _TYPES: dict[str, type] = {}
+_LAYERS: dict[type[Row], Callable] = {}
 _OPENERS: dict[str, Callable] = {}
 
 
@@ -34,17 +37,90 @@ def register_type(objective: type[Objective]) -> Callable:
     Raises:
         TypeError: what is no class of objectives.
     """
-    if not (isinstance(objective, type) and issubclass(objective, Objective)):
-        raise TypeError(
-            f"register_type takes a subclass of keras_ae.Objective, got {objective!r}. Declare a frozen dataclass with "
-            "model: ClassVar[str] = ..., and give it."
-        )
+    example = "Declare a frozen dataclass with model: ClassVar[str] = ..., and give it."
+    check_class("register_type", objective, Objective, example)
 
     def decorate(cls):
         _TYPES[objective.model] = cls
         return cls
 
     return decorate
+
+
+def register_layer(row: type[Row]) -> Callable:
+    """Decorate what rows of a class, and of its subclasses that have none of their own, become in Keras.
+
+    | row | what it becomes |
+    |---|---|
+    | of a layer | a function `(row, x, make) -> x` that applies layers, which `make` makes: `keras_ae.builder.Maker` |
+    | `Code` | a subclass of `keras_ae.latents.CodeLayer` |
+    | `Likelihood` | a subclass of `keras_ae.likelihoods.LikelihoodLayer` |
+    | `Prior` | `(row, latent_dim, seed, *, draw, **options)` -> a layer p(z), as in `keras_ae.learned_priors` |
+    | `Corruption` | a function `(row, x, draws) -> x` of tensors, with the `normal` and `uniform` of `draws` |
+    | `Schedule` | a function `(row, step)` -> the value at a step of the optimiser |
+
+    A class that is registered again becomes what was registered last. A file of a model names its rows: import the
+    module that declares them before the file is loaded.
+
+    Args:
+        row: the class.
+
+    Raises:
+        TypeError: what is no class of rows.
+
+    Example:
+
+        @dataclass(frozen=True)
+        class GatedLinear(keras_ae.Row):
+            units: int
+
+            def output_shape(self, shape):
+                return (*shape[:-1], self.units)
+
+            def mirror(self, shape, activation):
+                return GatedLinear(shape[-1])
+
+            def parameters(self, shape):
+                return 2 * (shape[-1] + 1) * self.units
+
+
+        @keras_ae.register_layer(GatedLinear)
+        def gated_linear(row, x, make):
+            values = make.weighted(keras.layers.Dense, row.units, name="values")(x)
+            gates = make.weighted(keras.layers.Dense, row.units, activation="sigmoid", name="gates")(x)
+            return make.layer(keras.layers.Multiply, name="gated")([values, gates])
+    """
+    check_class("register_layer", row, Row, "Declare a frozen dataclass, and give it.")
+
+    def decorate(becomes):
+        _LAYERS[row] = becomes
+        return becomes
+
+    return decorate
+
+
+def layer_of(row: Row) -> Callable:
+    """What `register_layer` was given for the class of a row, or else for the nearest class that it is derived from.
+
+    Raises:
+        TypeError: there is none.
+    """
+    for kind in type(row).__mro__:
+        if kind in _LAYERS:
+            return _LAYERS[kind]
+    name = type(row).__name__
+    raise TypeError(f"Nothing says what {row} becomes. Decorate its layer: @keras_ae.register_layer({name}).")
+
+
+def discover(package: str) -> dict[str, type[Row]]:
+    """The rows that the modules of a package declare, by name. All are imported, those in folders too.
+
+    Args:
+        package: its full name, such as "keras_ae.models".
+    """
+    for module in walk_packages(import_module(package).__path__, f"{package}."):
+        import_module(module.name)
+    return {name: row for name, row in ROWS.items() if row.__module__.startswith(f"{package}.")}
 
 
 def register_opener(function: Callable) -> Callable:

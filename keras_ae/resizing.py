@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import prod
 
-from keras_ae.rows import Flatten, Identity, Reshape, SpecError
+from keras_ae.rows import Reshape, Shape, SpecError
 from keras_ae.rows.layers import shapes
 from keras_ae.spec import Spec, checked_shape
 
@@ -45,14 +45,14 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
     """Return a spec of the same rows for samples of other sides.
 
     Args:
-        spec: its code is `Identity`.
+        spec: its code is a map, such as `Identity`.
         input_shape: (*sides, channels).
 
     Raises:
         SpecError: another code, other channels, or rows that name sides.
     """
     shape = checked_shape(input_shape)
-    if not isinstance(spec.code, Identity):
+    if not spec.code.is_map:
         raise SpecError(
             f"resized({shape}): the code {spec.code} belongs to input_shape={spec.input_shape}. Crop, pad or resize "
             "the samples to that; a network of convolutions whose code is Identity takes other sides."
@@ -62,11 +62,11 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
             f"resized({shape}): only sides may change. Give as many, and the channels, of {spec.input_shape}."
         )
     before, after = (shapes(spec.encoder, each) for each in (spec.input_shape, shape))
-    maps = [Reshape(_flattened(spec.encoder, along)) for along in (before, after)]
+    maps = [Reshape(_flattened(along)) for along in (before, after)]
     decoder = spec.decoder and tuple(maps[1] if row == maps[0] else row for row in spec.decoder)
-    return replace(spec, input_shape=shape, code=Identity(prod(after[-1])), decoder=decoder)
+    return replace(spec, input_shape=shape, code=replace(spec.code, latent_dim=prod(after[-1])), decoder=decoder)
 
 
-def _flattened(rows: tuple, along: list) -> tuple[int, ...]:
-    """The shape of the feature map that becomes the code, of the shapes along the rows of an encoder."""
-    return next((shape for row, shape in zip(rows, along, strict=False) if isinstance(row, Flatten)), along[-1])
+def _flattened(along: list[Shape]) -> Shape:
+    """The shape of the feature map that becomes the code: the last with sides along an encoder."""
+    return next((shape for shape in reversed(along) if len(shape) > 1), along[-1])

@@ -29,7 +29,6 @@ from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, regist
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.digests import sha256_of
 from keras_ae.files import replacing
-from keras_ae.rows import Gaussian
 from keras_ae.settings import Settings
 from keras_ae.spec import Spec
 from keras_ae.stopping import judged_by
@@ -245,8 +244,7 @@ class Run:
     def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
         x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
         options = {"folder": self.pictures / "epochs", "every": math.ceil(self.settings.epochs / PICTURES)}
-        normal = isinstance(self.spec.code, Gaussian) and self.spec.code.prior is None
-        watch = [callbacks.CollapseMonitor(x)] if normal else []
+        watch = [callbacks.CollapseMonitor(x)] if self.spec.code.has_closed_kl else []
         return [
             *watch,
             callbacks.ReconstructionVisualizer(x, **options),

@@ -12,7 +12,6 @@ from keras import ops
 
 from keras_ae import digests, sharding
 from keras_ae.files import replacing, reserve
-from keras_ae.rows import Dropout
 from keras_ae.spec import Spec
 
 
@@ -184,8 +183,7 @@ class Saving(SavesWhole):
 
     def _moving_weights(self) -> list:
         """Return the weights of the loss that follow a schedule; plain numbers are the spec's alone."""
-        schedules = ((self.spec.scheduled[name], variable) for name, variable in self.scheduled.items())
-        return [variable for schedule, variable in schedules if not isinstance(schedule, int | float)]
+        return [self.scheduled[name] for name in self.spec.schedules]
 
     def _random_states(self) -> list:
         return [variable for variable in self.non_trainable_variables if variable.name == "seed_generator_state"]
@@ -231,13 +229,13 @@ def architecture(spec: Spec) -> dict[str, str]:
     """Return what weights depend on, in words: dropout and the weights of the objective may differ."""
 
     def shown(rows) -> str:
-        return ", ".join(str(row) for row in rows if not isinstance(row, Dropout))
+        return ", ".join(str(row) for row in rows if not row.in_training_only)
 
     return {
         "input_shape": str(spec.input_shape),
         "encoder": shown(spec.encoder),
         "code": f"{type(spec.code).__name__}({spec.latent_dim}), {getattr(spec.code, 'activation', 'linear')}",
-        "prior": str(getattr(spec.code, "prior", None) or "none learned"),
+        "prior": str(spec.code.prior or "none learned"),
         "decoder": shown(spec.decoder_rows) + (", tied" if spec.tied else ""),
         "likelihood": f"{type(spec.likelihood).__name__} with {len(spec.likelihood.heads)} head(s)",
     }

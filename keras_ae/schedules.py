@@ -1,37 +1,33 @@
 """The value of a schedule row at an optimiser step."""
 
-from functools import singledispatch
-
 from keras import ops
 
-from keras_ae.rows import Cycle, Ramp
+from keras_ae.registry import layer_of, register_layer
+from keras_ae.rows import Cycle, Ramp, Scheduled
 
 
-@singledispatch
-def value_at(schedule: float, step):
+def value_at(schedule: Scheduled, step):
     """Return the value of `schedule` at `step` (0 at the first update); a plain number stays as it is."""
-    return schedule
+    return schedule if isinstance(schedule, int | float) else layer_of(schedule)(schedule, step)
 
 
-@value_at.register
-def _(schedule: Ramp, step):
+@register_layer(Ramp)
+def _(schedule, step):
     share = ops.clip((ops.cast(step, "float32") - schedule.delay) / schedule.steps, 0.0, 1.0)
     return schedule.start + (schedule.stop - schedule.start) * share
 
 
-@value_at.register
-def _(schedule: Cycle, step):
+@register_layer(Cycle)
+def _(schedule, step):
     phase = ops.cast(ops.mod(step, schedule.period), "float32") / schedule.period
     return schedule.start + (schedule.stop - schedule.start) * ops.minimum(phase / schedule.rise, 1.0)
 
 
-def end_of(schedule: float | Ramp | Cycle) -> float:
+def end_of(schedule: Scheduled) -> float:
     """Return the value that a schedule ends with, a cycle's being that at its top."""
-    return schedule.stop if isinstance(schedule, Ramp | Cycle) else schedule
+    return schedule if isinstance(schedule, int | float) else schedule.stop
 
 
-def moves(schedule: float | Ramp | Cycle, step: int) -> bool:
+def moves(schedule: Scheduled, step: int) -> bool:
     """Whether a schedule has another value than its end at `step` or later."""
-    if not isinstance(schedule, Ramp | Cycle) or schedule.start == schedule.stop:
-        return False
-    return isinstance(schedule, Cycle) or step < schedule.delay + schedule.steps
+    return not isinstance(schedule, int | float) and schedule.moves(step)

@@ -18,8 +18,6 @@ from keras_ae.rows import (
     Dense,
     Dropout,
     Flatten,
-    Gaussian,
-    Identity,
     Input,
     Likelihood,
     Norm,
@@ -27,6 +25,7 @@ from keras_ae.rows import (
     Reshape,
     Residual,
     Row,
+    Schedule,
     Scheduled,
     Shape,
     SpecError,
@@ -108,7 +107,7 @@ class Spec:
         names = [row.name for row in inputs]
         if len(set(names)) < len(names):
             raise SpecError(f"Spec: inputs must differ in name, got {', '.join(names)}. Give one a name: name=...")
-        if isinstance(self.code, Identity) and any("decoder" in row.to for row in inputs):
+        if self.code.is_map and any("decoder" in row.to for row in inputs):
             raise SpecError(
                 f"Spec: inputs join a code that is a vector, and {self.code} is a map. Use Vector or Gaussian, or "
                 'give them to=("encoder",).'
@@ -140,7 +139,7 @@ class Spec:
             f"tied must be True or False, got {self.tied!r}": self.tied is not True,
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
             f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
-            "variance": isinstance(self.code, Gaussian),
+            "variance": len(self.code.heads) > 1,
             "inputs beside x change the kernels that would be shared. Leave tied= or inputs= out": bool(self.inputs),
             f"{self.likelihood} has {len(self.likelihood.heads)} heads. Use one that has a single head, such as "
             "'gaussian'": len(self.likelihood.heads) > 1,
@@ -176,6 +175,11 @@ class Spec:
         """What may move while a model trains, such as the weights of the objective, by name."""
         rows = [row for part in _MOVING if (row := getattr(self, part)) is not None]
         return {name: getattr(row, name) for row in rows for name in row.scheduled}
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """Those of `scheduled` that follow a schedule by step, by name; the others are numbers."""
+        return {name: value for name, value in self.scheduled.items() if isinstance(value, Schedule)}
 
     def rescheduled(self, **values: Scheduled) -> "Spec":
         """Return the spec with other values of what `scheduled` names.

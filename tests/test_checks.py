@@ -212,7 +212,7 @@ def test_a_decoder_that_leads_elsewhere_is_refused():
 
 
 def test_unknown_options_of_a_model_are_refused():
-    with pytest.raises(SpecError, match=r"Unknown corruption 'rain'\. Use gaussian, salt_and_pepper, masking"):
+    with pytest.raises(SpecError, match=r"Unknown corruption 'rain'\. Use gaussian, poisson, speckle, salt_and_pepper"):
         keras_ae.build("denoising_ae", corruption="rain")
     with pytest.raises(SpecError, match=r'penalty must be "l1" or "kl", got \'l2\''):
         keras_ae.build("sparse_ae", penalty="l2")

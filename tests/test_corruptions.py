@@ -255,7 +255,7 @@ def test_one_of_several_is_drawn_for_each_sample_as_often_as_it_stands_there(cor
 
 def test_a_model_trains_under_all_of_them_at_once_and_draws_by_seed():
     x = pictures(side=5, channels=1)[:, :5, :8]
-    rows = [kind() for name, kind in CORRUPTIONS.items() if name != "spectral"]
+    rows = [row for name, row in CORRUPTIONS.items() if name != "spectral"]
     model = keras_ae.build(Spec((5, 8, 1), (keras_ae.Flatten(),), Vector(2), "gaussian", corruption=Chain(rows)))
     losses = model.fit(x, epochs=2, batch_size=6, verbose=0).history["loss"]
     assert np.isfinite(losses).all()

@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import keras
 import pytest
 
 import keras_ae
+from keras_ae import rows
 
 FLOORS = {
     "walks": 1,  # Paths between codes, and steps along an attribute.
@@ -80,6 +83,20 @@ FLOORS = {
 }
 KNOW_A_BACKEND = ("train_step", "datasets")
 BACKENDS = ("tensorflow", "jax", "torch")
+# Rows, what they become, and nobody else: all others ask a row for what it is, not for its type.
+KNOW_TYPES_OF_ROWS = (
+    "rows",
+    "spec",
+    "builder",
+    "latents",
+    "learned_priors",
+    "likelihoods",
+    "corruptions",
+    "pooling",
+    "tied",
+)
+OFFER_ROWS = (["keras_ae"], ["keras_ae", "rows"], ["keras_ae", "models"], ["keras_ae", "spec"])
+JOINS = (ast.Name, ast.Attribute, ast.Tuple, ast.BinOp)  # A class by another name, several, a union.
 ROOT = Path(keras_ae.__file__).parent
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
@@ -134,6 +151,95 @@ def test_only_the_step_and_the_data_know_a_backend(file):
     if place(file) not in KNOW_A_BACKEND:
         roots = {name.split(".")[0] for name in imported(ast.walk(tree_of(file)))}
         assert roots.isdisjoint(BACKENDS)
+
+
+def is_row_type(value):
+    """Whether a value is a class of rows, or a tuple or union that has one."""
+    if isinstance(value, type):
+        return issubclass(value, rows.Row)
+    return any(map(is_row_type, value if isinstance(value, tuple) else get_args(value)))
+
+
+def row_types(tree):
+    """Return the names by which a file knows types of rows: imported, declared in it, or joined from such."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[:2] in OFFER_ROWS:
+            module = import_module(node.module)
+            names |= {a.asname or a.name for a in node.names if is_row_type(getattr(module, a.name, None))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and any(names_rows(base, names) for base in node.bases):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, JOINS) and names_rows(node.value, names):
+            names |= {ast.unparse(target) for target in node.targets}
+    return names
+
+
+def names_rows(node, names):
+    """Whether an expression has one of these names, or one by its path: keras_ae.rows.Conv."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id in names:
+            return True
+        if isinstance(part, ast.Attribute):
+            first, *_, last = ast.unparse(part).split(".")
+            if first in ("keras_ae", "rows") and is_row_type(getattr(keras_ae, last, getattr(rows, last, None))):
+                return True
+    return False
+
+
+def asks_for_row_types(tree):
+    """Return the lines of code that ask for the type of a row: isinstance, issubclass, type(row) is, match."""
+    names, lines = row_types(tree), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked = node.args[1]
+        elif isinstance(node, ast.Compare) and "type(" in ast.unparse(node):
+            asked = node
+        elif isinstance(node, ast.MatchClass):
+            asked = node.cls
+        else:
+            continue
+        if names_rows(asked, names):
+            lines.append(ast.unparse(node))
+    return lines
+
+
+@each_file
+def test_only_rows_and_what_they_become_know_types_of_rows(file):
+    if place(file) not in KNOW_TYPES_OF_ROWS:
+        assert asks_for_row_types(tree_of(file)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from keras_ae.rows import Conv\nisinstance(row, Conv)",
+        "from keras_ae.rows import Conv as C, Dense\nKINDS = (C, Dense)\nisinstance(row, KINDS)",
+        "from keras_ae.rows import Vector, Identity\nBOTH = Vector | Identity\nisinstance(row, BOTH | None)",
+        "from keras_ae import ELBO\nissubclass(kind, ELBO)",
+        "from keras_ae.models.vae import ELBO\ntype(objective) is ELBO",
+        "import keras_ae\nisinstance(row, keras_ae.rows.layers.Conv)",
+        "from keras_ae import rows\nisinstance(row, rows.Corruption)",
+        "from keras_ae.rows import Scheduled\nisinstance(beta, Scheduled)",
+        "from keras_ae.rows import Row\nclass Own(Row):\n    pass\nisinstance(row, Own)",
+        "def f(row):\n  from keras_ae.rows import Conv\n  match row:\n    case Conv(filters=3):\n      return 3",
+    ],
+)
+def test_a_question_for_the_type_of_a_row_is_found(code):
+    assert len(asks_for_row_types(ast.parse(code))) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from keras_ae.priors.base import Prior\nisinstance(prior, Prior)",
+        "import keras\nisinstance(layer, keras.layers.Dense)",
+        "from keras_ae.rows import Conv\nrow = Conv(3)\nisinstance(row.kernel, tuple)",
+        "from keras_ae.rows import Dense\ntable = [Dense(3)]\nisinstance(table, list)\ntype(table) is list",
+    ],
+)
+def test_other_questions_are_not(code):
+    assert asks_for_row_types(ast.parse(code)) == []
 
 
 @each_file

@@ -36,6 +36,7 @@ from keras_ae import (
     SpectralNoise,
     Upsample,
     Vector,
+    rows,
 )
 from keras_ae.builder import build_parts
 from keras_ae.rows import LIKELIHOODS, mirrored, row_from_dict, shapes
@@ -195,6 +196,20 @@ def test_no_row_type_is_left_out_above():
     }
     assert {type(row).__name__ for row in ALL_ROWS} | {"Ramp", "Cycle"} == concrete
     assert all(inspect.getdoc(ROWS[name]) for name in concrete)
+
+
+def test_the_names_that_editors_read_are_those_of_the_rows():
+    bases = {"Code", "Corruption", "Likelihood", "Objective", "Row", "Schedule"}
+    declared = {name for name, kind in ROWS.items() if kind.__module__.startswith("keras_ae.rows.")}
+    assert set(rows.__all__) == declared | bases | {"SpecError", "sparse_code"}
+
+
+def test_every_row_is_offered_by_the_package():
+    ours = {name: kind for name, kind in ROWS.items() if kind.__module__.startswith("keras_ae.")}
+    assert {"ELBO", "Reconstruction", "Sparsity", "NeighbourEmbedding"} <= set(ours)
+    assert {name: getattr(keras_ae, name, None) for name in ours} == ours
+    assert set(ours) <= set(keras_ae.__all__) & set(dir(keras_ae))
+    assert all(hasattr(keras_ae, name) for name in keras_ae.__all__)
 
 
 def test_rows_are_equal_by_value_and_frozen():

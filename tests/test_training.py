@@ -428,7 +428,7 @@ class Penalised(AE):
 
     def __init__(self, spec, **options):
         super().__init__(spec, **options)
-        self.latent = PenalisedCode()
+        self.latent = PenalisedCode(spec.code)
 
 
 def test_the_add_loss_of_a_custom_layer_is_in_the_loss_once_at_every_step():

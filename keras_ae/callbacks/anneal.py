@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import keras
 
-from keras_ae.rows import Cycle, Ramp
 from keras_ae.stopping import FULL
 
 
@@ -44,7 +43,7 @@ class Anneal(keras.callbacks.Callback):
             raise ValueError(
                 f"Anneal: {self.model.name!r} has no weight {self.name!r} in its objective; it has {known}."
             )
-        if isinstance(self.model.spec.scheduled[self.name], Ramp | Cycle):
+        if self.name in self.model.spec.schedules:
             raise ValueError(f"Anneal: the spec schedules {self.name} by step already. Give the spec a plain number.")
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

@@ -6,7 +6,7 @@
 The rows say what happens (`keras_ae.rows.corruptions`); there is one implementation for both, on Keras' operations.
 """
 
-from keras_ae.corruptions import pictures, spectral  # They register their rows with `applied`.
+from keras_ae.corruptions import pictures, spectral  # They say what their rows become.
 from keras_ae.corruptions.arrays import corrupted
 from keras_ae.corruptions.layer import Corrupt, corrupt
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_ae.corruptions.draws import NumPyDraws
 from keras_ae.corruptions.values import applied
-from keras_ae.rows import Corruption, MissingValues, corruption_row
+from keras_ae.rows import Corruption, corruption_row
 
 
 def corrupted(x, corruption: str | Corruption | Sequence[Corruption], *, seed: int = 0) -> np.ndarray:
@@ -17,7 +17,7 @@ def corrupted(x, corruption: str | Corruption | Sequence[Corruption], *, seed: i
 
     Args:
         x: samples, floats; those of `Poisson` and `JPEG` in [0, 1]. NaN stands for values that are missing already and
-            is taken by `MissingValues` alone.
+            is taken by `MissingValues` alone, of the rows here.
         corruption: a row, its name in `keras_ae.rows.CORRUPTIONS`, or several rows, which follow one another.
         seed: of the random numbers.
 
@@ -32,7 +32,7 @@ def corrupted(x, corruption: str | Corruption | Sequence[Corruption], *, seed: i
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"x has shape {x.shape}: give (n, *shape) with one sample or more.")
     missing = np.isnan(x)
-    if np.isinf(x).any() or (missing.any() and not isinstance(row, MissingValues)):
+    if np.isinf(x).any() or (missing.any() and not row.takes_nan):
         raise ValueError(f"x has NaN or inf, which {row} does not take. Drop or fill such values first.")
     if missing.any() and (empty := missing.all(axis=0)).any():
         place = np.argwhere(empty)[0].tolist()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_ae.corruptions.values import applied
+from keras_ae.registry import register_layer
 from keras_ae.rows import JPEG, Blur
 
 BLOCK = 8
@@ -28,8 +28,8 @@ COLOUR[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66,
 YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 
-@applied.register
-def _(row: Blur, x, draws):
+@register_layer(Blur)
+def _(row, x, draws):
     if len(x.shape) < 3:
         raise ValueError(f"Blur takes series, images and volumes (batch, *sides, channels), not {tuple(x.shape)}.")
     for axis in range(1, len(x.shape) - 1):
@@ -47,8 +47,8 @@ def _blurring(side: int, sigma: float) -> np.ndarray:
     return np.einsum("k,ikj->ij", weights / weights.sum(), np.eye(side)[places])
 
 
-@applied.register
-def _(row: JPEG, x, draws):
+@register_layer(JPEG)
+def _(row, x, draws):
     if len(x.shape) != 4 or x.shape[-1] not in (1, 3):
         raise ValueError(f"JPEG takes images (batch, height, width, 1 or 3), not {tuple(x.shape)}.")
     least, most = row.quality

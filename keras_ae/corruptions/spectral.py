@@ -6,12 +6,12 @@ import numpy as np
 from keras import ops
 
 from keras_ae import spectra
-from keras_ae.corruptions.values import applied
+from keras_ae.registry import register_layer
 from keras_ae.rows import SpectralNoise
 
 
-@applied.register
-def _(row: SpectralNoise, x, draws):
+@register_layer(SpectralNoise)
+def _(row, x, draws):
     if len(x.shape) != 4 or x.shape[1] != spectra.BANDS or x.shape[3] != 1:
         raise ValueError(
             f"SpectralNoise corrupts log-mel spectrograms (batch, {spectra.BANDS}, frames, 1), not {tuple(x.shape)}."

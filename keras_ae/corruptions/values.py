@@ -1,31 +1,40 @@
 """Corruptions of single values: noise, counts, values that are hidden; and their chain."""
 
 import math
-from functools import singledispatch
 
 from keras import ops
 
-from keras_ae.rows import Chain, GaussianNoise, Masking, MissingValues, OneOf, Poisson, Row, SaltAndPepper, Speckle
+from keras_ae.registry import layer_of, register_layer
+from keras_ae.rows import (
+    Chain,
+    Corruption,
+    GaussianNoise,
+    Masking,
+    MissingValues,
+    OneOf,
+    Poisson,
+    SaltAndPepper,
+    Speckle,
+)
 
 LARGEST_MEAN = 64.0  # Whose exp(-mean) float32 still has.
 TAIL = 2e-6  # What sums of probabilities in float32 may lack of 1.
 
 
-@singledispatch
-def applied(row: Row, x, draws):
+def applied(row: Corruption, x, draws):
     """Return x corrupted as `row` says, by random numbers of `draws`: (batch, *shape) -> (batch, *shape)."""
-    raise TypeError(f"{row!r} is not a corruption row.")
+    return layer_of(row)(row, x, draws)
 
 
-@applied.register
-def _(row: Chain, x, draws):
+@register_layer(Chain)
+def _(row, x, draws):
     for link in row.rows:
         x = applied(link, x, draws)
     return x
 
 
-@applied.register
-def _(row: OneOf, x, draws):
+@register_layer(OneOf)
+def _(row, x, draws):
     each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
     chosen = ops.floor(draws.uniform(each, high=len(row.rows)))
     first, *others = (applied(one, x, draws) for one in row.rows)  # All are computed, and one is kept.
@@ -34,8 +43,8 @@ def _(row: OneOf, x, draws):
     return first
 
 
-@applied.register
-def _(row: GaussianNoise, x, draws):
+@register_layer(GaussianNoise)
+def _(row, x, draws):
     noise = draws.normal(ops.shape(x), x.dtype)
     if row.low is None:
         return x + row.sigma * noise
@@ -43,8 +52,8 @@ def _(row: GaussianNoise, x, draws):
     return x + draws.uniform(each, row.low, row.sigma, x.dtype) * noise
 
 
-@applied.register
-def _(row: Poisson, x, draws):
+@register_layer(Poisson)
+def _(row, x, draws):
     # A count of a large mean is the sum of counts of smaller ones.
     parts = math.ceil(row.peak / LARGEST_MEAN)
     most = row.peak / parts
@@ -67,25 +76,25 @@ def _counts(mean, most: float, draws):
     return ops.fori_loop(0, math.ceil(most + 8 * math.sqrt(most)) + 10, step, (none, none, ops.zeros_like(mean)))[2]
 
 
-@applied.register
-def _(row: Speckle, x, draws):
+@register_layer(Speckle)
+def _(row, x, draws):
     return x * (1 + row.sigma * draws.normal(ops.shape(x), x.dtype))
 
 
-@applied.register
-def _(row: SaltAndPepper, x, draws):
+@register_layer(SaltAndPepper)
+def _(row, x, draws):
     chance = draws.uniform(ops.shape(x))
     salted = ops.where(chance < 0.5 * row.rate, ops.ones_like(x), x)
     return ops.where(chance > 1 - 0.5 * row.rate, ops.zeros_like(x), salted)
 
 
-@applied.register
-def _(row: Masking, x, draws):
+@register_layer(Masking)
+def _(row, x, draws):
     return ops.where(draws.uniform(ops.shape(x)) < row.rate, ops.zeros_like(x), x)
 
 
-@applied.register
-def _(row: MissingValues, x, draws):
+@register_layer(MissingValues)
+def _(row, x, draws):
     hidden = ops.logical_or(ops.isnan(x), draws.uniform(ops.shape(x)) < row.rate)
     if row.fill == "nan":
         return ops.where(hidden, ops.full_like(x, math.nan), x)

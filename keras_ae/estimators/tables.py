@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import prod
 
 from keras_ae import registry
-from keras_ae.rows import Dense, Gaussian, GaussianNoise, Normal, Vector
+from keras_ae.rows import Dense, GaussianNoise, Normal, Vector
 from keras_ae.spec import Spec
 
 
@@ -46,7 +46,7 @@ def spec_for(model: str | Spec | None, features: int, *, latent_dim: int | None,
         given = options if latent_dim is None else {"latent_dim": latent_dim} | options
         is_table = "input_shape" not in given
         found = registry.spec(model, **({"input_shape": (features,), "likelihood": "gaussian"} | given))
-        if is_table and isinstance(found.code, Gaussian) and "likelihood" not in given:
+        if is_table and found.code.has_density and "likelihood" not in given:
             # Under a variance of 1 the code of a standardised table would say nothing (Rybkin et al. 2021).
             found = replace(found, likelihood="gaussian_global")
     values = prod(found.input_shape)

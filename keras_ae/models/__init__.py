@@ -1,7 +1,10 @@
-"""One model type a file: the paper, its spec, its objective."""
+"""One model type a file: the paper, its objective, its spec.
 
-from keras_ae.models import denoising_ae
-from keras_ae.models.ae import Reconstruction
-from keras_ae.models.neighbour_ae import NeighbourEmbedding
-from keras_ae.models.sparse_ae import Sparsity
-from keras_ae.models.vae import ELBO
+The files are found, in folders too, and so are the rows that they declare: nothing here lists them.
+"""
+
+from keras_ae.registry import discover
+
+_ROWS = discover(__name__)
+globals().update(_ROWS)
+__all__ = list(_ROWS)

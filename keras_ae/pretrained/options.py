@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from keras_ae import registry
-from keras_ae.rows import CORRUPTIONS, LIKELIHOODS, Corruption, Row
+from keras_ae.rows import LIKELIHOODS
 from keras_ae.spec import Spec
 
 
@@ -53,8 +53,9 @@ def _means(spec: Spec, key: str, value) -> bool:
         return isinstance(value, list) and tuple(value) == spec.input_shape
     if key == "likelihood":
         return value == spec.likelihood
-    return key == "corruption" and not isinstance(value, Corruption) and type(spec.corruption) is CORRUPTIONS.get(value)
+    is_name = key == "corruption" and spec.corruption is not None and isinstance(value, str)
+    return is_name and value in spec.corruption.names
 
 
 def _shown(value) -> str:
-    return str(value) if isinstance(value, Row) else repr(value)
+    return repr(value) if isinstance(value, str) else str(value)

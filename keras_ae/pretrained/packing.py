@@ -119,9 +119,9 @@ def refresh_catalogue(root: str | os.PathLike) -> dict[str, dict[str, str]]:
 
 def _at_rest(model: Autoencoder) -> Spec:
     """Return the model's spec with every schedule replaced by the number that it stands at."""
-    moved = [name for name, schedule in model.spec.scheduled.items() if not isinstance(schedule, int | float)]
     # Seven digits: float32 has no more, and 0.1 stays 0.1.
-    return model.spec.rescheduled(**{name: float(f"{float(model.scheduled[name]):.7g}") for name in moved})
+    values = {name: float(f"{float(model.scheduled[name]):.7g}") for name in model.spec.schedules}
+    return model.spec.rescheduled(**values)
 
 
 def _kernels(weights: bytes) -> list[str]:

@@ -1,7 +1,10 @@
-"""The rows that a spec is made of."""
+"""The rows that a spec is made of.
+
+Their names are written out for editors and type checkers, which run nothing; a test holds them equal to what is there.
+"""
 
 from keras_ae.rows import format_1
-from keras_ae.rows.base import ROWS, Row, Shape, SpecError, checked_count, plain, restored, row_from_dict
+from keras_ae.rows.base import ROWS, Row, Shape, SpecError, check_class, checked_count, plain, restored, row_from_dict
 from keras_ae.rows.codes import Code, Gaussian, Identity, MixturePrior, Prior, Vector, check_penalty, sparse_code
 from keras_ae.rows.corruptions import (
     CORRUPTIONS,
@@ -45,5 +48,52 @@ from keras_ae.rows.likelihoods import (
     Normal,
 )
 from keras_ae.rows.objectives import Objective, objective_of
-from keras_ae.rows.schedules import Cycle, Ramp, Scheduled
+from keras_ae.rows.schedules import Cycle, Ramp, Schedule, Scheduled
 from keras_ae.rows.sides import per_axis
+
+__all__ = [
+    "JPEG",
+    "Activation",
+    "Bernoulli",
+    "Blur",
+    "Chain",
+    "Code",
+    "Condition",
+    "ContinuousBernoulli",
+    "Conv",
+    "Corruption",
+    "Cycle",
+    "Deconv",
+    "Dense",
+    "DiscretizedLogistic",
+    "Dropout",
+    "Flatten",
+    "Gaussian",
+    "GaussianNoise",
+    "Identity",
+    "Input",
+    "Labels",
+    "Laplace",
+    "Likelihood",
+    "Masking",
+    "MissingValues",
+    "MixturePrior",
+    "Norm",
+    "Normal",
+    "Objective",
+    "OneOf",
+    "Poisson",
+    "Pool",
+    "Ramp",
+    "Reshape",
+    "Residual",
+    "Row",
+    "SaltAndPepper",
+    "Schedule",
+    "SpecError",
+    "Speckle",
+    "SpectralNoise",
+    "Upsample",
+    "Vector",
+    "sparse_code",
+]

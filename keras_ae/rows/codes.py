@@ -9,9 +9,23 @@ from keras_ae.rows.layers import Activation, Dense
 
 
 class Code(Row, abstract=True):
-    """Base of the code rows, which stand between encoder and decoder."""
+    """Base of the code rows, which stand between encoder and decoder. Each has `latent_dim`, the numbers of its code.
 
-    objective: ClassVar[str]  # The row of the objective that a spec with this code has unless it says otherwise.
+    Attributes:
+        objective: the row of the objective that a spec with this code has unless it says otherwise.
+        heads: names of what the encoder gives, the parameters of the code.
+        has_density: whether there is a posterior q(z|x) and a prior p(z).
+        prior: the row of the prior where that is learned; None means N(0, I).
+        has_closed_kl: whether KL(q(z|x) || p(z)) is in closed form, of each dimension by itself.
+        is_map: whether the code is the encoder's feature map, which has as many places as the input gives it.
+    """
+
+    objective: ClassVar[str] = "Reconstruction"
+    heads: ClassVar[tuple[str, ...]] = ("z",)
+    has_density: ClassVar[bool] = False
+    prior: ClassVar["Prior | None"] = None
+    has_closed_kl: ClassVar[bool] = False
+    is_map: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `(latent_dim,)`; what comes in must be flat."""
@@ -24,8 +38,9 @@ class Code(Row, abstract=True):
         return Dense(shape[-1], activation)
 
     def parameters(self, shape: Shape) -> int:
-        """Return the weights and biases of the layer that makes the code."""
-        return (shape[-1] + 1) * self.latent_dim
+        """Return the weights and biases of a dense layer for each head, and those of a learned prior."""
+        learned = self.prior.parameters(self.latent_dim) if self.prior else 0
+        return len(self.heads) * (shape[-1] + 1) * self.latent_dim + learned
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,6 @@ class Vector(Code):
     latent_dim: int
     activation: str = "linear"
     bias: float = 0.0
-    objective: ClassVar[str] = "Reconstruction"
 
     def __post_init__(self):
         checked_count("Vector", "latent_dim", self.latent_dim)
@@ -87,7 +101,7 @@ class Identity(Code):
     """
 
     latent_dim: int
-    objective: ClassVar[str] = "Reconstruction"
+    is_map: ClassVar[bool] = True
 
     def __post_init__(self):
         checked_count("Identity", "latent_dim", self.latent_dim)
@@ -108,7 +122,7 @@ class Identity(Code):
 
 
 class Prior(Row, abstract=True):
-    """Base of the rows of learned priors p(z)."""
+    """Base of the rows of learned priors p(z). Each counts its weights, `parameters(latent_dim)`."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,8 @@ class Gaussian(Code):
     latent_dim: int
     prior: Prior | None = None
     objective: ClassVar[str] = "ELBO"
+    heads: ClassVar[tuple[str, ...]] = ("z_mean", "z_log_var")
+    has_density: ClassVar[bool] = True
 
     def __post_init__(self):
         checked_count("Gaussian", "latent_dim", self.latent_dim)
@@ -156,6 +172,7 @@ class Gaussian(Code):
                 "KL is the objective's: Spec(..., objective=ELBO(beta=4.0))."
             )
 
-    def parameters(self, shape: Shape) -> int:
-        """Return the weights and biases of the two heads, z_mean and z_log_var, and those of a learned prior."""
-        return 2 * super().parameters(shape) + (self.prior.parameters(self.latent_dim) if self.prior else 0)
+    @property
+    def has_closed_kl(self) -> bool:
+        """Whether the prior is N(0, I)."""
+        return self.prior is None

@@ -2,21 +2,34 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
-from keras_ae.rows.base import Row, SpecError
+from keras_ae.rows.base import Row, ShortNames, SpecError
+
+CORRUPTIONS = ShortNames()
 
 
 class Corruption(Row, abstract=True):
     """Base of the corruption rows: what happens to the input, and never to the target, while training.
 
-    `protocol` names how models that are trained on it are measured, beside what their type is measured by: "gaussian"
-    at three sigmas, "speech" by recordings; "" by nothing more.
+    Attributes:
+        names: short names of its rows, and the values of their fields, `{"gaussian": ()}`. `CORRUPTIONS` has all.
+        protocol: how models that are trained on it are measured, beside what their type is measured by: "gaussian" at
+            three sigmas, "speech" by recordings; "" by nothing more.
+        takes_nan: whether it knows what to do with values that are missing.
+        leaves_nan: whether the result has NaN.
     """
 
-    leaves_nan = False
+    names: ClassVar[dict[str, tuple]] = {}
     protocol: ClassVar[str] = ""
+    takes_nan: ClassVar[bool] = False
+    leaves_nan: ClassVar[bool] = False
+    in_training_only: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        CORRUPTIONS.declare(cls)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class GaussianNoise(Corruption):
 
     sigma: float = 0.5
     low: float | None = None
+    names: ClassVar[dict[str, tuple]] = {"gaussian": ()}
     protocol: ClassVar[str] = "gaussian"
 
     def __post_init__(self):
@@ -48,6 +62,7 @@ class Poisson(Corruption):
     """
 
     peak: float = 30.0
+    names: ClassVar[dict[str, tuple]] = {"poisson": ()}
 
     def __post_init__(self):
         _checked_positive(self, "peak")
@@ -58,6 +73,7 @@ class Speckle(Corruption):
     """Multiply every value by 1 + N(0, sigma^2), as in radar and ultrasound images; the result is not clipped."""
 
     sigma: float = 0.3
+    names: ClassVar[dict[str, tuple]] = {"speckle": ()}
 
     def __post_init__(self):
         _checked_positive(self, "sigma")
@@ -79,6 +95,7 @@ class SaltAndPepper(Corruption):
     """Set a share `rate` of the values to 0 or 1, with equal chance."""
 
     rate: float = 0.3
+    names: ClassVar[dict[str, tuple]] = {"salt_and_pepper": ()}
 
     def __post_init__(self):
         _checked_rate(self)
@@ -89,6 +106,7 @@ class Masking(Corruption):
     """Set a share `rate` of the values to 0 (Vincent et al. 2008)."""
 
     rate: float = 0.3
+    names: ClassVar[dict[str, tuple]] = {"masking": ()}
 
     def __post_init__(self):
         _checked_rate(self)
@@ -109,6 +127,8 @@ class MissingValues(Corruption):
 
     rate: float = 0.2
     fill: str = "zero"
+    names: ClassVar[dict[str, tuple]] = {"missing": ()}
+    takes_nan: ClassVar[bool] = True
 
     def __post_init__(self):
         _checked_rate(self)
@@ -130,6 +150,7 @@ class Blur(Corruption):
     """
 
     sigma: float = 1.0
+    names: ClassVar[dict[str, tuple]] = {"blur": ()}
 
     def __post_init__(self):
         _checked_positive(self, "sigma")
@@ -147,6 +168,7 @@ class JPEG(Corruption):
     """
 
     quality: tuple[int, int] = (10, 50)
+    names: ClassVar[dict[str, tuple]] = {"jpeg": ()}
 
     def __post_init__(self):
         _checked_pair(self, "quality", int)
@@ -168,6 +190,7 @@ class SpectralNoise(Corruption):
 
     snr: tuple[float, float] = (-5.0, 20.0)
     tilt: tuple[float, float] = (0.0, 0.0)
+    names: ClassVar[dict[str, tuple]] = {"spectral": ()}
     protocol: ClassVar[str] = "speech"
 
     def __post_init__(self):
@@ -212,19 +235,6 @@ class OneOf(Several):
     """
 
 
-CORRUPTIONS: dict[str, type[Corruption]] = {
-    "gaussian": GaussianNoise,
-    "salt_and_pepper": SaltAndPepper,
-    "masking": Masking,
-    "missing": MissingValues,
-    "poisson": Poisson,
-    "speckle": Speckle,
-    "blur": Blur,
-    "jpeg": JPEG,
-    "spectral": SpectralNoise,
-}
-
-
 def corruption_row(corruption: str | Corruption | Sequence[Corruption], strength=None) -> Corruption:
     """Return the corruption row of that name, its first field `strength` where it is given; several make a `Chain`.
 
@@ -234,5 +244,6 @@ def corruption_row(corruption: str | Corruption | Sequence[Corruption], strength
     if isinstance(corruption, str):
         if corruption not in CORRUPTIONS:
             raise SpecError(f"Unknown corruption {corruption!r}. Use {', '.join(CORRUPTIONS)} or a corruption row.")
-        return CORRUPTIONS[corruption]() if strength is None else CORRUPTIONS[corruption](strength)
+        row = CORRUPTIONS[corruption]
+        return row if strength is None else replace(row, **{fields(row)[0].name: strength})
     return corruption if isinstance(corruption, Corruption) else Chain(corruption)

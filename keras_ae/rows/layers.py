@@ -6,6 +6,7 @@ Shapes leave the batch out: `(features,)`, `(steps, channels)`, `(height, width,
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from keras_ae.rows.base import Row, Shape, SpecError, checked_count
 from keras_ae.rows.sides import (
@@ -262,6 +263,7 @@ class Dropout(_Weightless, _SameShape, Row):
     """Set a share `rate`, in [0, 1), of the values to zero while training (Srivastava et al. 2014)."""
 
     rate: float
+    in_training_only: ClassVar[bool] = True
 
     def __post_init__(self):
         if not 0 <= self.rate < 1:

@@ -5,13 +5,17 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_ae.rows.base import Row, SpecError, checked_count
+from keras_ae.rows.base import Row, ShortNames, SpecError, checked_count
+
+LIKELIHOODS = ShortNames()
 
 
 class Likelihood(Row, abstract=True):
     """Base of the likelihood rows.
 
     Attributes:
+        names: short names of its rows, and the values of their fields, `{"gaussian_global": ("global",)}`.
+            `LIKELIHOODS` has all.
         support: bounds of x, None where it has none.
         heads: names of what the decoder gives for each value of x, in alphabetic order, in which Keras keeps them in
             files.
@@ -21,12 +25,17 @@ class Likelihood(Row, abstract=True):
         is_density: exp(-nll) is a probability (density) of x, so that log p(x) can be estimated.
     """
 
+    names: ClassVar[dict[str, tuple]] = {}
     support: ClassVar[tuple[float, float] | None] = None
     heads: ClassVar[tuple[str, ...]] = ("loc",)
     is_density: ClassVar[bool] = True
     parameters: ClassVar[int] = 0
     is_discrete: ClassVar[bool] = False
     levels: ClassVar[int] = 0
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        LIKELIHOODS.declare(cls)
 
 
 def greatest_bits(support: tuple[float, float]) -> int:
@@ -44,6 +53,7 @@ def greatest_bits(support: tuple[float, float]) -> int:
 class Bernoulli(Likelihood):
     """Each value of x in [0, 1] is a coin: the cross-entropy on logits."""
 
+    names: ClassVar[dict[str, tuple]] = {"bernoulli": ()}
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     is_discrete: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("logits",)
@@ -53,6 +63,7 @@ class Bernoulli(Likelihood):
 class ContinuousBernoulli(Likelihood):
     """The Bernoulli made a proper density on [0, 1] by its normaliser (Loaiza-Ganem & Cunningham 2019)."""
 
+    names: ClassVar[dict[str, tuple]] = {"continuous_bernoulli": ()}
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     heads: ClassVar[tuple[str, ...]] = ("logits",)
 
@@ -73,6 +84,12 @@ class Normal(Likelihood):
 
     variance: str = "fixed"
     sigma: float = 1.0
+    names: ClassVar[dict[str, tuple]] = {
+        "gaussian": (),
+        "gaussian_global": ("global",),
+        "gaussian_sample": ("sample",),
+        "gaussian_pixel": ("pixel",),
+    }
 
     def __post_init__(self):
         if self.variance not in (known := ("fixed", "global", "sample", "pixel")):
@@ -103,6 +120,7 @@ class Laplace(Likelihood):
     """A Laplace density of the given `scale` around the decoder's output: absolute error, robust to outliers."""
 
     scale: float = 1.0
+    names: ClassVar[dict[str, tuple]] = {"laplace": ()}
 
     def __post_init__(self):
         if not self.scale > 0:
@@ -114,6 +132,7 @@ class DiscretizedLogistic(Likelihood):
     """Probability of each of `levels` grey values in [0, 1] under a logistic (Salimans et al. 2017)."""
 
     levels: int = 256
+    names: ClassVar[dict[str, tuple]] = {"discretized_logistic": ()}
     support: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     is_discrete: ClassVar[bool] = True
     heads: ClassVar[tuple[str, ...]] = ("loc", "log_scale")
@@ -121,15 +140,3 @@ class DiscretizedLogistic(Likelihood):
     def __post_init__(self):
         if checked_count("DiscretizedLogistic", "levels", self.levels) < 2:
             raise SpecError("DiscretizedLogistic: levels must be at least 2.")
-
-
-LIKELIHOODS: dict[str, Likelihood] = {
-    "bernoulli": Bernoulli(),
-    "continuous_bernoulli": ContinuousBernoulli(),
-    "gaussian": Normal(),
-    "gaussian_global": Normal("global"),
-    "gaussian_sample": Normal("sample"),
-    "gaussian_pixel": Normal("pixel"),
-    "laplace": Laplace(),
-    "discretized_logistic": DiscretizedLogistic(),
-}

@@ -1,13 +1,25 @@
 """Schedules by optimiser step, which the weights of an objective may follow."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from math import isfinite
 
 from keras_ae.rows.base import Row, SpecError, checked_count
 
 
+class Schedule(Row, abstract=True):
+    """Base of the schedules by optimiser step. Each leads from `start` to `stop`, the value by which losses compare."""
+
+    start: float
+    stop: float
+
+    @abstractmethod
+    def moves(self, step: int) -> bool:
+        """Whether it has another value than `stop` at that step or later."""
+
+
 @dataclass(frozen=True)
-class Ramp(Row):
+class Ramp(Schedule):
     """A schedule by optimiser step: `start` until `delay`, then a straight line that reaches `stop` in `steps` steps.
 
     The warm-up of Bowman et al. 2016 and Sønderby et al. 2016.
@@ -23,9 +35,13 @@ class Ramp(Row):
         if self.delay < 0:
             raise SpecError(f"Ramp: delay must be at least 0, got {self.delay!r}.")
 
+    def moves(self, step: int) -> bool:
+        """Whether it has not yet arrived."""
+        return self.start != self.stop and step < self.delay + self.steps
+
 
 @dataclass(frozen=True)
-class Cycle(Row):
+class Cycle(Schedule):
     """A schedule by optimiser step that climbs from `start` to `stop` again and again (Fu et al. 2019).
 
     Args:
@@ -45,12 +61,16 @@ class Cycle(Row):
         if not 0 < self.rise <= 1:
             raise SpecError(f"Cycle: rise must lie in (0, 1], got {self.rise!r}.")
 
+    def moves(self, step: int) -> bool:
+        """Whether it moves at all: it begins again and again."""
+        return self.start != self.stop
 
-Scheduled = float | Ramp | Cycle
+
+Scheduled = float | Schedule
 
 
 def check_weight(row: str, field: str, value: Scheduled) -> None:
     """Raise a `SpecError` where a weight of the objective is no number of at least 0 and no schedule of such."""
-    ends = (value.start, value.stop) if isinstance(value, Ramp | Cycle) else (value,)
+    ends = (value.start, value.stop) if isinstance(value, Schedule) else (value,)
     if any(isinstance(end, bool) or not isinstance(end, int | float) or not isfinite(end) or end < 0 for end in ends):
         raise SpecError(f"{row}: {field} must be a number of at least 0, or a Ramp or Cycle of such, got {value}.")
