@@ -22,7 +22,7 @@ from keras_ae.schedules import end_of, value_at
 from keras_ae.spec import Spec
 from keras_ae.stopping import FULL
 from keras_ae.streams import is_labels, shape_of
-from keras_ae.train_step import Steps
+from keras_ae.train_step import Steps, private
 from keras_ae.walks import Walks
 
 
@@ -257,7 +257,7 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
         self.has_metrics = bool(options.get("metrics") or options.get("weighted_metrics"))
         self.has_weighted_metrics = bool(options.get("weighted_metrics"))
         super().compile(optimizer=self.optimizer_of_players(optimizer), jit_compile=jit_compile, **options)
-        self._loss_tracker = None  # Keras' own; `term_means` has the loss.
+        private.drop_loss_tracker(self)
         self.fuse_optimizer()
         self.check_strategy(unweighted_metrics=bool(options.get("metrics")))
 

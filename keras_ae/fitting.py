@@ -137,7 +137,7 @@ class Fitting:
             ValueError, TypeError: data that the model cannot take.
         """
         sample_weight = options.pop("sample_weight", None)
-        if options.get("_use_cached_eval_dataset"):
+        if _is_within_fit(options.get("callbacks")):
             return super().evaluate(x, y, batch_size, sample_weight=sample_weight, **options)
         if not options.get("steps"):
             refuse_endless(x, "x", "Say how many batches it takes: steps=...")
@@ -220,6 +220,12 @@ class Fitting:
             arrays = tuple(part for part in data if part is not None)
             x = ArrayBatches(arrays, batch_size or _default_batch(x), shuffle=shuffle, seed=self.seed or 0)
         return self.cut(x)
+
+
+def _is_within_fit(callbacks) -> bool:
+    """Whether Keras' `fit` asks, whose data are checked: it hands its list of callbacks on, with the guard in it."""
+    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
+    return is_list and any(isinstance(callback, FiniteGuard) for callback in callbacks.callbacks)
 
 
 def _members(callback) -> list:

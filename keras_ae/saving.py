@@ -71,7 +71,9 @@ class Saving(SavesWhole):
         built = config.get("optimizer_built", True)
         config = {name: value for name, value in config.items() if name not in left_out}
         optimizer = config["optimizer"]
-        if "backend.torch" in (optimizer["module"] or ""):
+        # On PyTorch Keras writes the module of an optimiser that other backends do not have.
+        is_of_keras = (optimizer["module"] or "").startswith("keras.")
+        if is_of_keras and hasattr(keras.optimizers, optimizer["class_name"]):
             config["optimizer"] = {**optimizer, "module": "keras.optimizers", "registered_name": None}
         self.compile(**keras.saving.deserialize_keras_object(config))
         if built:

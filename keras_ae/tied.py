@@ -60,7 +60,7 @@ class _Transposed:
     @property
     def kernel(self):
         """The kernel as the layer uses it, (features, units)."""
-        return ops.transpose(self._kernel)
+        return ops.transpose(self.shared.kernel)
 
 
 @cache

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_ae.train_step import private
 from keras_ae.train_step.adam import is_plain_adam
 
 
@@ -17,14 +18,15 @@ def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
     whole = optimizer.update_step
 
     def update_step(gradient, variable, learning_rate):
-        if isinstance(gradient, tf.IndexedSlices) or variable.dtype != tf.float32:
+        slots = private.adam_slots(optimizer)  # They are there once the optimiser is built.
+        if slots is None or isinstance(gradient, tf.IndexedSlices) or variable.dtype != tf.float32:
             return whole(gradient, variable, learning_rate)
-        index = optimizer._get_variable_index(variable)
+        m, v = slots(variable)
         step = tf.cast(optimizer.iterations + 1, tf.float32)
         return tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=optimizer._momentums[index].value.handle,
-            v=optimizer._velocities[index].value.handle,
+            m=m.value.handle,
+            v=v.value.handle,
             beta1_power=tf.pow(optimizer.beta_1, step),
             beta2_power=tf.pow(optimizer.beta_2, step),
             lr=tf.cast(learning_rate, tf.float32),

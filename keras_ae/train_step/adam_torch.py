@@ -1,12 +1,14 @@
 """Adam in one pass over the weights on PyTorch."""
 
 import math
+from functools import cache
 
 import keras
 import torch
 from keras import ops
 from torch.optim.adam import adam
 
+from keras_ae.train_step import private
 from keras_ae.train_step.adam import is_plain_adam
 
 
@@ -16,23 +18,27 @@ def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
     Keras writes the update as a dozen operations, each a pass over the weights, the slowest part of a small step.
     Other optimisers, AMSGrad and other devices are left as they are.
     """
-    if not is_plain_adam(optimizer):
+    whole = private.parallel_update_of(optimizer)
+    if whole is None or not is_plain_adam(optimizer):
         return
-    whole = optimizer._parallel_update_step
+
+    @cache
+    def slots():  # They are there once the optimiser is built.
+        return private.adam_slots(optimizer)
 
     def parallel_update_step(gradients, variables, learning_rate):
         weights = [variable.value for variable in variables]
-        if any(weight.device.type != "cpu" or weight.dtype != torch.float32 for weight in weights):
+        if slots() is None or any(weight.device.type != "cpu" or weight.dtype != torch.float32 for weight in weights):
             return whole(gradients, variables, learning_rate)
-        places = [optimizer._get_variable_index(variable) for variable in variables]
+        moments = [slots()(variable) for variable in variables]
         step = float(ops.convert_to_tensor(optimizer.iterations))
         return adam(
             weights,
             [gradient.to(torch.float32) for gradient in gradients],
-            [optimizer._momentums[place].value for place in places],
-            [optimizer._velocities[place].value for place in places],
+            [m.value for m, _ in moments],
+            [v.value for _, v in moments],
             max_exp_avg_sqs=[],
-            state_steps=[torch.tensor(step) for _ in places],
+            state_steps=[torch.tensor(step) for _ in moments],
             fused=True,
             amsgrad=False,
             beta1=optimizer.beta_1,
@@ -44,4 +50,4 @@ def fuse_adam(optimizer: keras.optimizers.Optimizer) -> None:
             maximize=False,
         )
 
-    optimizer._parallel_update_step = parallel_update_step
+    private.set_parallel_update(optimizer, parallel_update_step)

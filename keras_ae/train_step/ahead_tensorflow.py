@@ -29,9 +29,15 @@ def only_logs(callback: keras.callbacks.Callback) -> bool:
         # A callback may hold its hooks as plain functions, too, as `LambdaCallback` does.
         idle = getattr(hook, "__func__", None) is getattr(keras.callbacks.Callback, name)
         # Keras' own hooks do nothing where a callback saves or writes once an epoch.
-        if not (idle or (by_epoch and hook.__module__.startswith("keras.src."))):
+        if not (idle or (by_epoch and _is_of_keras(hook, name))):
             return False
     return True
+
+
+def _is_of_keras(hook: Callable, name: str) -> bool:
+    """Whether a callback has its hook of that name from one of Keras' callbacks."""
+    kinds = [kind for kind in vars(keras.callbacks).values() if isinstance(kind, type)]
+    return getattr(hook, "__func__", None) in [getattr(kind, name) for kind in kinds if hasattr(kind, name)]
 
 
 class Ahead:

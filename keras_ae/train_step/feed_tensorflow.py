@@ -8,16 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Keras takes an adapter in the place of a data set, but does not export the class.
-from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-
 from keras_ae.feeding import ArrayBatches
+from keras_ae.train_step import private
 
 COPIED_BYTES = 2**28  # Arrays up to this size are copied into TensorFlow's memory,
 COPIED_PASSES = 3  # and only if they are read so often: a copy takes longer than one pass gains by it.
+_PyDatasetAdapter = ("PyDatasetAdapter", "get_tf_dataset", "on_epoch_begin")
+_Adapter = private.reader(*_PyDatasetAdapter) or object
 
 
-class _Read(PyDatasetAdapter):
+class _Read(_Adapter):
     """Batches that Python cuts."""
 
     def get_tf_dataset(self) -> tf.data.Dataset:
@@ -36,11 +36,12 @@ class _Copied(_Read):
         return super().get_tf_dataset().map(_deep_copy)
 
 
-class _Gathered(PyDatasetAdapter):
+class _Gathered(_Adapter):
     """Batches of arrays that TensorFlow cuts, in the order that the data set has at the begin of a pass."""
 
     def __init__(self, batches: ArrayBatches):
         super().__init__(batches)
+        self.source = batches
         held, size = [tf.constant(array) for array in batches.arrays], batches.batch_size
         self.order = tf.Variable(np.arange(len(batches.arrays[0])), trainable=False)
 
@@ -57,12 +58,41 @@ class _Gathered(PyDatasetAdapter):
     def on_epoch_begin(self) -> None:
         """Called by Keras: take the order over."""
         super().on_epoch_begin()
-        if self.py_dataset.order is not None:
-            self.order.assign(self.py_dataset.order)
+        if self.source.order is not None:
+            self.order.assign(self.source.order)
 
 
-def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, shared: bool) -> PyDatasetAdapter:
-    """Return what Keras' trainer reads in the place of a `PyDataset`.
+class _CopiedByNumPy(keras.utils.PyDataset):
+    """The same batches, of which nobody else has the arrays."""
+
+    def __init__(self, batches: keras.utils.PyDataset):
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self.batches = batches
+
+    @property
+    def num_batches(self) -> int | None:
+        """Batches an epoch; None for an endless stream."""
+        return self.batches.num_batches
+
+    def __getitem__(self, index: int):
+        """The batch at `index`."""
+        return keras.tree.map_structure(np.array, self.batches[index])
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras."""
+        self.batches.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras."""
+        self.batches.on_epoch_end()
+
+
+def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, shared: bool):
+    """Return what Keras' trainer reads in the place of a `PyDataset`: an adapter, where it takes one.
 
     Args:
         batches: any; those of arrays TensorFlow may cut itself.
@@ -70,6 +100,14 @@ def adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, share
         passes: how often the data are read.
         shared: several replicas of `tf.distribute` share each batch.
     """
+    if private.reader(*_PyDatasetAdapter) and private.is_read(
+        made := _adapter(batches, shuffle=shuffle, passes=passes, shared=shared)
+    ):
+        return made
+    return _CopiedByNumPy(batches) if shared else batches
+
+
+def _adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, shared: bool) -> _Adapter:
     if shared:
         return _Copied(batches, shuffle=shuffle)
     is_arrays = type(batches) is ArrayBatches and not shuffle and not isinstance(batches.arrays[0], dict)

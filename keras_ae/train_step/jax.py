@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_ae.train_step import private
 from keras_ae.train_step.distribution import out_of_scope, workers
 from keras_ae.train_step.layers_jax import (  # noqa: F401 (offered by each backend)
     activation,
@@ -82,7 +83,7 @@ class Steps:
 
     def __setattr__(self, name, value):
         # Keras hands the state over at each step, and would wrap every array of it in lists that it watches.
-        if name == "_jax_state":
+        if private.is_jax_state(name):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -150,8 +151,10 @@ class Steps:
             with keras.StatelessScope(state_mapping=list(zip(self.variables, values, strict=True))):
                 return function(*arrays)
 
+        sync = private.state_sync(self)
+
         def call(*arrays):
-            self.jax_state_sync()  # Within fit the state lives outside the variables.
+            sync()  # Within fit the state lives outside the variables.
             # One device's copy of each: what one process computes alone must not wait for the others.
             outputs = stateless([variable.value.addressable_data(0) for variable in self.variables], *arrays)
             return keras.tree.map_structure(np.asarray, outputs)

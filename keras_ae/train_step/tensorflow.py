@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras.ops import softplus  # noqa: F401 (offered by each backend)
 from keras.optimizers import LossScaleOptimizer
 
 from keras_ae.players import members
+from keras_ae.train_step import private
 from keras_ae.train_step.adam_tensorflow import fuse_adam
 from keras_ae.train_step.ahead_tensorflow import Ahead, only_logs
 from keras_ae.train_step.distribution import SEED_STRIDE, out_of_scope
@@ -25,7 +25,7 @@ from keras_ae.train_step.watch_tfdata import watched_dataset
 from keras_ae.train_step.watched import WatchedDataset
 
 
-class Steps:
+class Steps(private.BuiltBySpec):
     """`train_step` by `GradientTape`."""
 
     # Measured on 2 CPU cores (benchmarks/results/step_defaults.md): XLA runs at 0.83 of the plain graph's speed.
@@ -121,10 +121,10 @@ class Steps:
         if not force and self.train_function is not None:
             return
         super().make_train_function(force)
-        if self.run_eagerly or self.steps_per_execution > 1 or self._distribute_strategy is not None:
+        if self.run_eagerly or self.steps_per_execution > 1 or self._has_strategy():
             return
         step = tf.function(self.train_step, autograph=False, reduce_retracing=True, jit_compile=self.jit_compile)
-        by_one, ahead = self.train_function, Ahead(self._autoconvert_optionals(step))
+        by_one, ahead = self.train_function, Ahead(_without_optionals(step))
         self.train_function = lambda iterator: (ahead if self.may_run_ahead else by_one)(iterator)
 
     @contextmanager
@@ -205,7 +205,7 @@ class Steps:
     def _read_by_step(self, data: WatchedDataset) -> tf.data.Dataset:
         """Return what a step that looks at its batches reads; where it cannot, what has been looked at."""
         # XLA cannot call Python, and strategies call it for each replica.
-        if self.jit_compile or self._distribute_strategy is not None or not can_look(data):
+        if self.jit_compile or self._has_strategy() or not can_look(data):
             return watched_dataset(data.dataset, data.watch)
         self._set_watch(data.watch)
         self.first_step = int(self.optimizer.iterations)
@@ -215,13 +215,10 @@ class Steps:
         """Return `action()`, run so that no other worker need take part."""
         return action() if _replicas() == 1 else out_of_scope(action)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
-        # Keras would average the first batch over replicas to learn its shape, and their shares may differ in size.
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            super()._maybe_symbolic_build(iterator, data_batch)
-            return
+    def _has_strategy(self) -> bool:
+        """Whether the model is of a strategy, of one device or of several."""
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=(np.zeros((1, *self.spec.input_shape), "float32"),))
+            return tf.distribute.has_strategy()
 
     def fuse_optimizer(self) -> None:
         """Called by `compile`: let the optimiser take the fastest way to the same update."""
@@ -256,6 +253,15 @@ def _logs(logs: dict) -> dict:
     if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
         return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
     return logs
+
+
+def _without_optionals(step):
+    """Return a step that gets None where Keras' reader of a `PyDataset` gives an empty `tf.experimental.Optional`."""
+
+    def given(part):
+        return None if isinstance(part, tf.experimental.Optional) else part
+
+    return lambda data: step(keras.tree.map_structure(given, data))
 
 
 def _replicas() -> int:

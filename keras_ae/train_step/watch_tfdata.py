@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-# Keras takes an adapter in the place of a data set, but does not export the class.
-from keras.src.trainers.data_adapters import data_adapter_utils
-from keras.src.trainers.data_adapters.tf_dataset_adapter import TFDatasetAdapter
+from keras_ae.train_step import private
+
+_TFDatasetAdapter = ("TFDatasetAdapter", "get_numpy_iterator", "get_jax_iterator", "get_torch_dataloader")
 
 
-class WatchedAdapter(TFDatasetAdapter):
+class WatchedAdapter(private.reader(*_TFDatasetAdapter) or object):
     """How JAX and PyTorch read the batches: as NumPy arrays, which the check sees where they are."""
 
     def __init__(self, dataset: tf.data.Dataset, watch: Callable):
         super().__init__(dataset)
-        self.watch = watch
+        self.number, self.watch = int(dataset.cardinality()), watch
 
     def get_numpy_iterator(self) -> Iterator[tuple]:
         """Called by Keras once a pass.
@@ -23,9 +24,9 @@ class WatchedAdapter(TFDatasetAdapter):
         It asks for no batch after the last one, whose number it knows. TensorFlow 2.21 takes a while to put away an
         iterator that has not come to its end, so this one goes there by itself.
         """
-        batches, number, place = super().get_numpy_iterator(), self.num_batches, 0
+        batches, place = super().get_numpy_iterator(), 0
         for place, batch in enumerate(batches, start=1):
-            if place == number:
+            if place == self.number:
                 next(batches, None)
             yield self.watch(batch)
         if not place:
@@ -44,8 +45,20 @@ class WatchedAdapter(TFDatasetAdapter):
                 return {name: tensor(each) for name, each in part.items()}
             return torch.from_numpy(part) if part.dtype in (np.float32, np.uint8) and part.flags.writeable else part
 
-        batches = (tuple(map(tensor, batch)) for batch in self.get_numpy_iterator())
-        return data_adapter_utils.get_torch_dataloader(batches)
+        class Batches(torch.utils.data.IterableDataset):
+            def __iter__(self):
+                for batch in batches:
+                    yield tuple(keras.ops.convert_to_tensor(tensor(part)) for part in batch)
+
+        batches = self.get_numpy_iterator()
+        return torch.utils.data.DataLoader(Batches(), batch_size=None)
+
+
+def adapter(dataset: tf.data.Dataset, watch: Callable):
+    """Return what JAX and PyTorch read in the place of a data set: an adapter, where Keras takes one."""
+    if private.reader(*_TFDatasetAdapter) and private.is_read(made := WatchedAdapter(dataset, watch)):
+        return made
+    return watched_dataset(dataset, watch)
 
 
 def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Dataset:

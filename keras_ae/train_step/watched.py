@@ -21,6 +21,6 @@ def with_adapters(arguments: dict) -> dict:
 
 
 def _adapter(data: WatchedDataset):
-    from keras_ae.train_step.watch_tfdata import WatchedAdapter  # It loads TensorFlow.
+    from keras_ae.train_step.watch_tfdata import adapter  # It loads TensorFlow.
 
-    return WatchedAdapter(data.dataset, data.watch)
+    return adapter(data.dataset, data.watch)
