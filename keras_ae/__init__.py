@@ -13,6 +13,7 @@ and `card(name)` says what they are; `datasets.load(name)` brings data.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.corruptions import corrupted
@@ -64,7 +65,84 @@ from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import distribute
 from keras_ae.unet import denoising_spec
 
+if TYPE_CHECKING:  # What editors read; `__getattr__` imports them.
+    from keras_ae import (
+        anomaly,
+        audio,
+        callbacks,
+        classifiers,
+        datasets,
+        estimators,
+        evaluation,
+        fine_tuning,
+        imputation,
+        metrics,
+        neighbours,
+        plots,
+        priors,
+        runs,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ELBO",
+    "JPEG",
+    "Activation",
+    "Autoencoder",
+    "Bernoulli",
+    "Blur",
+    "Chain",
+    "Condition",
+    "ContinuousBernoulli",
+    "Conv",
+    "Cycle",
+    "Deconv",
+    "Dense",
+    "DiscretizedLogistic",
+    "Dropout",
+    "Flatten",
+    "Gaussian",
+    "GaussianNoise",
+    "Identity",
+    "Labels",
+    "Laplace",
+    "Masking",
+    "MissingValues",
+    "MixturePrior",
+    "NeighbourEmbedding",
+    "Norm",
+    "Normal",
+    "Objective",
+    "OneOf",
+    "Poisson",
+    "Pool",
+    "Ramp",
+    "Reconstruction",
+    "Reshape",
+    "Residual",
+    "SaltAndPepper",
+    "Sparsity",
+    "Spec",
+    "SpecError",
+    "Speckle",
+    "SpectralNoise",
+    "Upsample",
+    "Vector",
+    "build",
+    "card",
+    "corrupted",
+    "denoising_spec",
+    "describe",
+    "distribute",
+    "list_models",
+    "list_weights",
+    "load_model",
+    "register",
+    "register_type",
+    "sparse_code",
+    "spec",
+]
 
 _ON_USE = (
     "anomaly",
@@ -97,3 +175,8 @@ def __getattr__(name: str):
         return import_module(f"keras_ae.{name}")
     today = f". Since version 0.1.0 write {_MOVED[name]}" if name in _MOVED else ""
     raise AttributeError(f"module 'keras_ae' has no attribute {name!r}{today}")
+
+
+def __dir__() -> list[str]:
+    """What is there, and what is imported when it is first used."""
+    return sorted({*globals(), *_ON_USE})
