@@ -13,6 +13,7 @@ and `card(name)` says what they are; `datasets.load(name)` brings data.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from keras_ae import models, rows
 from keras_ae.autoencoder import Autoencoder
@@ -25,6 +26,24 @@ from keras_ae.saving import load_model
 from keras_ae.spec import Spec
 from keras_ae.train_step.distribution import distribute
 from keras_ae.unet import denoising_spec
+
+if TYPE_CHECKING:  # What editors read; `__getattr__` imports them.
+    from keras_ae import (
+        anomaly,
+        audio,
+        callbacks,
+        classifiers,
+        datasets,
+        estimators,
+        evaluation,
+        fine_tuning,
+        imputation,
+        metrics,
+        neighbours,
+        plots,
+        priors,
+        runs,
+    )
 
 __version__ = "0.1.0"
 
@@ -79,3 +98,8 @@ def __getattr__(name: str):
         return import_module(f"keras_ae.{name}")
     today = f". Since version 0.1.0 write {_MOVED[name]}" if name in _MOVED else ""
     raise AttributeError(f"module 'keras_ae' has no attribute {name!r}{today}")
+
+
+def __dir__() -> list[str]:
+    """What is there, and what is imported when it is first used."""
+    return sorted({*globals(), *_ON_USE})

@@ -104,6 +104,8 @@ class Exporting:
             raise ValueError(
                 f"export({', '.join(options)}): options need KERAS_BACKEND=tensorflow here. Leave them out."
             )
+        if not exported.has_runtime("tf_saved_model"):
+            raise ImportError("export: TensorFlow writes the files, and is not installed: pip install tensorflow.")
         twin = self._twin()
         outputs = twin.named_part(part)(self._example(part))
         with tempfile.TemporaryDirectory() as folder:

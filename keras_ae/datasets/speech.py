@@ -48,9 +48,9 @@ def load_spoken_digits(source: str, *, data_dir: str | os.PathLike | None, downl
 
     Test are the recordings 0 to 4 of each digit and speaker, train the others.
     """
+    builder = prepared_builder(source, data_dir, download)
     import tensorflow_datasets as tfds
 
-    builder = prepared_builder(source, data_dir, download)
     waveforms, labels, speakers, numbers = [], [], [], []
     for example in tfds.as_numpy(builder.as_dataset(split="train", shuffle_files=False)):
         waveform = example["audio"].astype("float32")

@@ -112,6 +112,7 @@ def load_tfds(
     Raises:
         FileNotFoundError: the set is neither prepared nor to be had.
         ValueError: no such name or version, or not a set of images that this package reads.
+        ImportError: TensorFlow Datasets is not installed.
     """
     builder = prepared_builder(source, data_dir, download)
     _hide_gpus()
@@ -140,7 +141,13 @@ def load_tfds(
 
 def prepared_builder(source: str, data_dir: str | os.PathLike | None, download: bool):
     """The TFDS builder of a set that is ready to be read; see `load_tfds` for arguments and errors."""
-    import tensorflow_datasets as tfds
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"{source!r} is no file or folder, and data sets by name need TensorFlow Datasets, which is not installed: "
+            "pip install tensorflow tensorflow-datasets importlib_resources. 'mnist_mini' ships with keras_ae."
+        ) from error
 
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     try:
