@@ -70,11 +70,7 @@ class Saving(SavesWhole):
         left_out = ("jit_compile", "loss", "loss_weights", "optimizer_built")
         built = config.get("optimizer_built", True)
         config = {name: value for name, value in config.items() if name not in left_out}
-        optimizer = config["optimizer"]
-        # On PyTorch Keras writes the module of an optimiser that other backends do not have.
-        is_of_keras = (optimizer["module"] or "").startswith("keras.")
-        if is_of_keras and hasattr(keras.optimizers, optimizer["class_name"]):
-            config["optimizer"] = {**optimizer, "module": "keras.optimizers", "registered_name": None}
+        config["optimizer"] = _of_any_backend(config["optimizer"])
         self.compile(**keras.saving.deserialize_keras_object(config))
         if built:
             self.optimizer.build(self.trainable_variables)
@@ -215,6 +211,16 @@ def load_model(filepath, **options) -> keras.Model:
         if is_whole:
             raise
         raise digests.damaged(filepath, f"{type(error).__name__}: {error}") from error
+
+
+def _of_any_backend(optimizer: dict) -> dict:
+    """The config of an optimiser, and of one within it: on PyTorch Keras writes a module that others do not have."""
+    config, module = dict(optimizer["config"]), optimizer["module"] or ""
+    if isinstance(config.get("inner_optimizer"), dict):
+        config["inner_optimizer"] = _of_any_backend(config["inner_optimizer"])
+    is_of_keras = module.startswith("keras.") and hasattr(keras.optimizers, optimizer["class_name"])
+    exported = {"module": "keras.optimizers", "registered_name": None} if is_of_keras else {}
+    return {**optimizer, "config": config, **exported}
 
 
 def _check_ending(what: str, filepath, ending: str, other: str) -> None:

@@ -100,6 +100,20 @@ def test_optimiser_state_is_in_the_file(x, tmp_path):
     assert history_again == pytest.approx(history, rel=1e-6)
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_an_optimiser_that_was_written_on_pytorch_is_that_of_the_backend(within, x):
+    adam = keras.optimizers.Adam(0.01)
+    optimizer = keras.optimizers.LossScaleOptimizer(adam) if within else adam
+    model = keras_ae.build("ae", input_shape=(6, 6, 1), latent_dim=2, optimizer=optimizer)
+    config = model.get_compile_config()
+    written = config["optimizer"]["config"]["inner_optimizer"] if within else config["optimizer"]
+    written |= {"module": "keras.src.backend.torch.optimizers.torch_adam", "registered_name": "Adam"}
+    model.compile_from_config(config)
+    optimizer = model.optimizer.inner_optimizer if within else model.optimizer
+    assert type(optimizer) is type(adam) and float(optimizer.learning_rate) == pytest.approx(0.01)
+    model.fit(x, verbose=0)
+
+
 def test_random_state_is_in_the_file(tmp_path):
     model = keras_ae.build(SPEC, seed=0)
     first = draw(model)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_ae
 from keras_ae import Dense, Flatten, Gaussian, Identity, Spec
-from keras_ae.train_step import watch_tfdata
+from keras_ae.train_step import private
 
 SPEC = Spec((6,), (Dense(5),), Identity(5))
 IMAGES = Spec((8, 8, 1), (Flatten(), Dense(5)), Gaussian(2))
@@ -231,7 +231,7 @@ def test_a_list_of_callbacks_is_looked_into():
 @pytest.mark.parametrize("action", ["fit", "evaluate", "predict"])
 def test_a_set_whose_length_is_known_is_read_to_its_end(action, monkeypatch):
     """To put away an iterator that is not at its end takes TensorFlow longer than a batch takes."""
-    adapter, ends = watch_tfdata.TFDatasetAdapter, []
+    adapter, ends = private.reader("TFDatasetAdapter"), []
     read = adapter.get_numpy_iterator
 
     def noted(self):
