@@ -107,7 +107,9 @@ ALL_ROWS = [
     keras_ae.OneOf((SaltAndPepper(0.1), GaussianNoise(0.1))),
     keras_ae.Laplace(0.5),
     keras_ae.DiscretizedLogistic(16),
-    *LIKELIHOODS.values(),
+    keras_ae.Labels(10),
+    keras_ae.Condition(2, "dose", ("encoder",)),
+    *(row for row in LIKELIHOODS.values() if type(row).__module__.startswith("keras_ae")),
 ]
 
 
@@ -199,7 +201,7 @@ def test_no_row_type_is_left_out_above():
 
 
 def test_the_names_that_editors_read_are_those_of_the_rows():
-    bases = {"Code", "Corruption", "Likelihood", "Objective", "Row", "Schedule"}
+    bases = {"Code", "Corruption", "Input", "Likelihood", "Objective", "Row", "Schedule"}
     declared = {name for name, kind in ROWS.items() if kind.__module__.startswith("keras_ae.rows.")}
     assert set(rows.__all__) == declared | bases | {"SpecError", "sparse_code"}
 
