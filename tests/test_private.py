@@ -267,6 +267,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="for tf.distribute alone")
 def test_replicas_train_without():
     """Keras' own way takes a first batch to learn its shape."""
