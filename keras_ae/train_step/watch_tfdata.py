@@ -43,12 +43,13 @@ class WatchedAdapter(private.reader(*_TFDatasetAdapter) or object):
         def tensor(part):
             if isinstance(part, dict):
                 return {name: tensor(each) for name, each in part.items()}
-            return torch.from_numpy(part) if part.dtype in (np.float32, np.uint8) and part.flags.writeable else part
+            own = part.dtype in (np.float32, np.uint8) and part.flags.writeable
+            return keras.ops.convert_to_tensor(torch.from_numpy(part) if own else part)
 
         class Batches(torch.utils.data.IterableDataset):
             def __iter__(self):
                 for batch in batches:
-                    yield tuple(keras.ops.convert_to_tensor(tensor(part)) for part in batch)
+                    yield tuple(map(tensor, batch))
 
         batches = self.get_numpy_iterator()
         return torch.utils.data.DataLoader(Batches(), batch_size=None)
