@@ -53,7 +53,7 @@ def samplers(models: list[str], train: np.ndarray, samples: int) -> dict[str, Ca
     }
     for name in models:
         model = keras_ae.build(name, weights="mnist")
-        if model.is_variational:
+        if model.can_sample:
             found[f"**{name}**, its own prior"] = lambda seed, model=model: model.sample(samples, seed)
             continue
         for title, make in PRIORS.items():

@@ -5,18 +5,19 @@ import numpy as np
 from keras import ops
 
 
-def encoder_to(encoder: keras.Model, layer: str | None = None, grid: int | None = None) -> keras.Model:
+def encoder_to(model, layer: str | None = None, grid: int | None = None) -> keras.Model:
     """Return x -> features (batch, d), made of the encoder's own layers and weights.
 
     Args:
-        encoder: of an `Autoencoder`.
-        layer: the name of one of its layers; None means the code, for variational models the posterior mean.
+        model: an `Autoencoder`.
+        layer: the name of a layer of its encoder; None means the code, for variational models the posterior mean.
         grid: average a map over `grid` regions a side; None keeps every place.
 
     Raises:
         ValueError: an unknown layer; a grid below 1, beyond the sides, or for a layer without places.
     """
-    features = _code(encoder) if layer is None else _output(encoder, layer)
+    encoder = model.encoder
+    features = _code(model) if layer is None else _output(encoder, layer)
     shape = tuple(features.shape[1:])
     if grid is not None:
         if len(shape) < 2 or not 1 <= grid <= min(shape[:-1]):
@@ -35,7 +36,7 @@ def convolutions(encoder: keras.Model) -> keras.Model:
     maps = {layer.name: layer.output for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)}
     if not maps:
         raise ValueError("This encoder has no convolutions of images, and so no feature maps.")
-    return keras.Model(encoder.inputs, maps)
+    return keras.Model(encoder.input, maps)
 
 
 def averaged(maps, grid: tuple[int, ...]):
@@ -49,9 +50,12 @@ def averaged(maps, grid: tuple[int, ...]):
     return maps
 
 
-def _code(encoder: keras.Model):
-    parameters = encoder.output
-    return parameters["z"] if "z" in parameters else parameters["z_mean"]
+def _code(model):
+    parameters = model.encoder.output
+    for name in ("z", "z_mean"):
+        if name in parameters:
+            return parameters[name]
+    return model.latent(parameters)
 
 
 def _output(encoder: keras.Model, layer: str):

@@ -91,7 +91,7 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
 
     @property
     def decoder(self) -> keras.Model:
-        """Codes -> the likelihood's mean, as `decode` gives it: (batch, latent_dim) -> (batch, *input_shape)."""
+        """Codes -> the likelihood's mean, as `decode` gives it: (batch, *code_shape) -> (batch, *input_shape)."""
         return self.parts.mean
 
     def _scheduled_variable(self, name: str, schedule: Scheduled):
@@ -111,10 +111,11 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
 
         Args:
             batch: `x`, the target, (batch, *input_shape), and what the spec has as `inputs` beside it, by name.
-            outputs: what the encoder gives, `z` (batch, latent_dim), the heads of the likelihood, such as `logits`, and
-                `weight` (batch,), the samples' shares of the mean, which sum to 1; `share`, a scalar, the share that
-                this batch has of the global batch under a strategy, else 1; and, where single values are weighed,
-                `where`, their weights, of the shape of x, which `nll` heeds.
+            outputs: what the encoder gives, and a prior given inputs; `z` (batch, *code_shape) and what else a draw
+                gives; the heads of the likelihood, such as `logits`; `weight` (batch,), the samples' shares of the
+                mean, which sum to 1; `share`, a scalar, the share that this batch has of the global batch under a
+                strategy, else 1; and, where single values are weighed, `where`, their weights, of the shape of x,
+                which `nll` heeds.
         """
         nll = self.nll(batch, outputs)
         return {"loss": nll, "nll": nll}
@@ -132,11 +133,15 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
             training: whether dropout and batch normalisation train.
             noise: of the draw, (batch, latent_dim); None takes the model's own.
         """
-        parameters = self.encoder(self.spec.taken_by("encoder", batch), training=training)
+        parameters = self.encoder(self.spec.taken_by("encoder", batch), training=training) | self._of_prior(batch)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
         outputs |= self.decoder_logits(self.spec.taken_by("decoder", batch | {"z": outputs["z"]}), training=training)
         outputs |= self._of_likelihood(batch)
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
+
+    def _of_prior(self, batch: dict) -> dict:
+        """The parameters of a prior given inputs, nothing of another."""
+        return self.prior(self.spec.taken_by("prior", batch)) if self.spec.beside("prior") else {}
 
     def _of_likelihood(self, batch: dict) -> dict:
         """What of a batch the likelihood takes beside its heads."""
@@ -163,6 +168,8 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
         outputs["share"] = self.share_of(count)
         self.weighs_values = where is None
         terms = self.objective(batch | {"x": target}, outputs)
+        if training:
+            self.latent.update(outputs, self)
         if not self.weighs_values:
             raise ValueError(
                 f"sample_weight weighs single values, which {type(self).__name__}.objective does not. Let it call "

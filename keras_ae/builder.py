@@ -25,6 +25,7 @@ from keras_ae.rows import (
     Dense,
     Dropout,
     Flatten,
+    Input,
     Norm,
     Pool,
     Reshape,
@@ -36,6 +37,7 @@ from keras_ae.rows import (
 )
 from keras_ae.spec import Spec, last_weighted
 from keras_ae.tied import Ties
+from keras_ae.tokens import Patches  # noqa: F401 (it registers what the rows of tokens become)
 from keras_ae.train_step import activation, convolution, transposed_convolution
 from keras_ae.train_step.blocks import named_as
 
@@ -71,7 +73,7 @@ class Maker:
         numbers: the source of the numbers.
         dtype: Keras dtype policy of the layers.
         draw: False leaves kernels blank.
-        hidden: of the decoder's last row, the maker of layers before its last weights; None elsewhere.
+        hidden: of the decoder's last row, or the code, the maker of layers before its last weights; None elsewhere.
         tie: from a kind of layer to what makes it, with a kernel that the other part shares; None shares none.
     """
 
@@ -107,12 +109,19 @@ class Parts:
     likelihood: keras.layers.Layer
     corruption: keras.layers.Layer | None
     prior: keras.layers.Layer | None
+    beside: tuple[Input, ...] = ()  # What the likelihood takes beside its heads.
 
     @cached_property
     def mean(self) -> keras.Model:
         """Codes -> the likelihood's mean. Made when it is asked for: a model in no need of it has one layer fewer."""
         inputs = fresh(self.decoder.input)
-        return keras.Model(inputs, self.likelihood(self.decoder(inputs)), name="decoder")
+        heads = self.decoder(inputs)
+        if self.beside:
+            inputs = dict(inputs) if isinstance(inputs, dict) else {"z": inputs}
+            for row in self.beside:
+                inputs.setdefault(row.name, keras.Input(row.shape, dtype=row.dtype, name=row.name))
+                heads = heads | {row.name: inputs[row.name]}
+        return keras.Model(inputs, self.likelihood(heads), name="decoder")
 
 
 def fresh(inputs):
@@ -124,7 +133,7 @@ def fresh(inputs):
 
 def inputs_of(spec: Spec, part: str | None = None) -> dict:
     """New inputs of a part of a model, or of the whole, by name: x or z, and what stands beside it."""
-    first, shape = ("z", (spec.latent_dim,)) if part == "decoder" else ("x", spec.input_shape)
+    first, shape = ("z", spec.code_shape) if part == "decoder" else ("x", spec.input_shape)
     rows = spec.inputs if part is None else spec.beside(part)
     beside = {row.name: keras.Input(row.shape, dtype=row.dtype, name=row.name) for row in rows}
     return {first: keras.Input(shape, name=first)} | beside
@@ -147,10 +156,11 @@ def build_parts(spec: Spec, *, seed: int | None = None, dtype=None, draw: bool =
     of_code = int(seeds.integers(2**31))
     decoder = _decoder(spec, Maker(seeds, count(), dtype, draw, tie=borrow))
     corruption = spec.corruption and _corruption_layer(spec.corruption, int(seeds.integers(2**31)))
-    prior = _prior_layer(spec.code, seeds, draw)
+    prior = _prior_layer(spec, seeds, draw)
     latent = layer_of(spec.code)(spec.code, seed=of_code, prior=prior, dtype="float32", name="latent")
+    latent.connect(encoder)
     likelihood = likelihood_layer(spec.likelihood)
-    parts = Parts(encoder, latent, decoder, likelihood, corruption, prior)
+    parts = Parts(encoder, latent, decoder, likelihood, corruption, prior, spec.beside("likelihood"))
     for layer in (*parts.encoder.layers, *parts.decoder.layers):
         blank = getattr(layer, "kernel_initializer", None)
         if isinstance(blank, Blank):  # A copy of the layer, or a file of it, draws as any other.
@@ -170,7 +180,7 @@ def _encoder(spec: Spec, make: Maker) -> keras.Model:
     inputs, cut = inputs_of(spec, "encoder"), spec.joins_at
     h = _joined(spec, "encoder", _apply_all(spec.encoder[:cut], inputs["x"], make), inputs, make)
     h = _apply_all(spec.encoder[cut:], h, make)
-    heads = _heads(spec.code, h, replace(make, dtype="float32"))
+    heads = _heads(spec.code, h, replace(make, dtype="float32", hidden=make))
     taken = spec.taken_by("encoder", inputs)
     kind = type(keras.Model(taken, heads))
     return named_as(kind, _Scaling)(taken, heads, name="encoder")
@@ -299,13 +309,14 @@ def _heads(code: Code, h, make: Maker) -> dict:
     return layer_of(code).heads(code, h, make)
 
 
-def _prior_layer(code: Code, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer | None:
-    options = {"dtype": "float32", "name": "prior"}
-    if not code.has_density:
+def _prior_layer(spec: Spec, seeds: np.random.Generator, draw: bool) -> keras.layers.Layer | None:
+    code, options = spec.code, {"dtype": "float32", "name": "prior"}
+    if not code.has_prior:
         return None
     if code.prior is None:
         return StandardNormal(**options)
-    return layer_of(code.prior)(code.prior, code.latent_dim, int(seeds.integers(2**31)), draw=draw, **options)
+    given = {"inputs": spec.beside("prior")} if code.prior.is_conditional else {}
+    return layer_of(code.prior)(code.prior, code.latent_dim, int(seeds.integers(2**31)), draw=draw, **given, **options)
 
 
 def _corruption_layer(corruption: Row, seed: int) -> keras.layers.Layer:

@@ -1,6 +1,7 @@
 """Checks of the samples that a model is given, before any training starts."""
 
 from math import prod
+from numbers import Integral
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def check_rows(
         return
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {x.dtype}; models take real numbers.")
-    if not _are_beyond_doubt(x, spec.likelihood.support):
+    if spec.likelihood.is_whole or not _are_beyond_doubt(x, spec.likelihood.support):
         _check_values(x, spec, name, columns)
 
 
@@ -71,7 +72,7 @@ def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None =
         hint = f" It is a list that holds one array: give the array itself, {name}[0]."
     elif len(wanted) > 1 and shape[1:] == (wanted[-1], *wanted[:-1]):
         hint = f" Move the channels to the last axis: np.moveaxis({name}, 1, -1)."
-    elif len(shape) == len(wanted) + 1 and shape[-1] == wanted[-1] and spec.code.is_map:
+    elif len(shape) == len(wanted) + 1 and shape[-1] == wanted[-1] and (spec.code.is_map or spec.code.is_discrete):
         hint = f" Its code has no size of its own: model.resized({tuple(shape[1:])}) takes them."
     elif len(shape) == 2 and len(wanted) > 1 and shape[1] == prod(wanted):
         hint = f" Give rows their shape: {name}.reshape(-1, {', '.join(map(str, wanted))})."
@@ -82,6 +83,11 @@ def check_shape(shape: tuple, spec: Spec, name: str, *, batched_by: str | None =
 
 def _check_bytes(x, spec: Spec, name: str, masks_refused: bool) -> None:
     """Raise where uint8 values need not be images in [0, 255], which the model divides by 255."""
+    if spec.likelihood.is_whole:
+        raise ValueError(
+            f"{name} is uint8, which models divide by 255 as images, and the likelihood {spec.likelihood} is one of "
+            f"whole numbers. Give counts as {name}.astype('int32')."
+        )
     if len(spec.input_shape) != 3:
         raise ValueError(
             f"{name} is uint8, which models of images alone scale, and this one takes {spec.input_shape}. "
@@ -122,6 +128,18 @@ def _check_values(x, spec: Spec, name: str, columns: list | None) -> None:
             f"{name} has values in [{low:.4g}, {high:.4g}], outside the range [{support[0]:g}, {support[1]:g}] of the "
             f"{type(spec.likelihood).__name__} likelihood{where}. Scale {name}, or build with likelihood='gaussian'."
         )
+    if spec.likelihood.is_whole:
+        _check_whole(x, spec, name, columns)
+
+
+def _check_whole(x, spec: Spec, name: str, columns: list | None) -> None:
+    for start, piece in _pieces(x):
+        broken = piece != np.floor(piece)
+        if broken.any():
+            raise ValueError(
+                f"{name} has {piece[broken].flat[0]:g} in {_place(broken, start, columns)}, and the likelihood "
+                f"{spec.likelihood} is one of whole numbers. Give counts as they are, neither scaled nor in logarithms."
+            )
 
 
 def _pieces(x):
@@ -139,28 +157,36 @@ def _place(is_bad: np.ndarray, start: int, columns: list | None) -> str:
     return f"row {start + row}, column {columns[int(is_bad[row].argmax())]!r}"
 
 
-def checked_inputs(values: dict, rows: tuple[Input, ...], count: int, name: str = "x") -> dict[str, np.ndarray]:
+def checked_inputs(
+    values: dict, rows: tuple[Input, ...], count: int, name: str = "x", *, x: np.ndarray | LazyRows | None = None
+) -> dict[str, np.ndarray]:
     """Inputs beside x, as the network takes them, by name.
 
     Args:
-        values: by name; one value, where a row has one for each sample, counts for all of them.
+        values: by name, one for each sample, or one that counts for all of them.
         rows: of the spec, those that are asked for.
         count: samples.
         name: the name of x in messages.
+        x: the samples, from which some inputs follow where they are not given; None where there are none.
 
     Raises:
         ValueError, TypeError: inputs that are missing or not asked for, and values that a row does not take.
     """
     wanted = {row.name: row for row in rows}
     if unknown := [key for key in values if key not in wanted]:
-        takes = f"It takes {', '.join(wanted)}" if wanted else "It takes nothing beside that"
+        takes = f"It takes {', '.join(wanted)}"
+        if not wanted:
+            takes = "It takes nothing beside that; 'cvae' does, and any spec with inputs=Labels(10)"
         raise ValueError(f"{name} comes with {', '.join(map(repr, unknown))}, which this model does not take. {takes}.")
     found = {}
     for key, row in wanted.items():
-        if values.get(key) is None:
+        value = values.get(key)
+        if value is None and x is not None and row.is_derived:
+            value = np.concatenate([row.derived(piece) for _, piece in _pieces(x)])
+        if value is None:
             raise ValueError(f"{name} comes without {key!r}, and this model takes {row}. Give {key}=....")
-        array = as_array(values[key], key)
-        if array.ndim == len(row.shape):
+        array = as_array(value, key)
+        if array.shape == row.shape or (array.ndim == 0 and row.width == 1):
             array = np.broadcast_to(array, (count, *array.shape))
         found[key] = row.checked(array, key)
         if len(found[key]) != count:
@@ -168,8 +194,14 @@ def checked_inputs(values: dict, rows: tuple[Input, ...], count: int, name: str 
     return found
 
 
-def checked_examples(x: np.ndarray) -> np.ndarray:
-    """`x` as an array of numbers (n, ...), finite and not empty."""
+def checked_examples(x: np.ndarray | dict) -> np.ndarray | dict:
+    """`x` as an array of numbers (n, ...), finite and not empty; in a dict where inputs stand beside it."""
+    if isinstance(x, dict):
+        found = {name: np.asarray(value) for name, value in x.items()} | {"x": checked_examples(x.get("x"))}
+        for name, value in found.items():
+            if value.ndim == 0 or len(value) != len(found["x"]):
+                raise ValueError(f"x holds {len(found['x'])} examples and {name!r} of shape {value.shape} beside them.")
+        return found
     x = np.asarray(x)
     if x.dtype.kind not in "fiub" or x.ndim < 2 or x.size == 0:
         raise ValueError(f"x must be an array of at least one example, (n, ...), not {x.dtype} of shape {x.shape}.")
@@ -183,3 +215,10 @@ def checked_least(name: str, value: int, *, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}.")
     return value
+
+
+def checked_whole(name: str, value: int, *, least: int = 1) -> int:
+    """`value`, unless it is no whole number, or less than `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    return checked_least(name, value, least=least)

@@ -156,6 +156,9 @@ def train(
         int | None, typer.Option(help="Steps between two backups within an epoch; after each epoch alone if not given.")
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="256 samples only, to try the machinery.")] = False,
+    conditional: Annotated[
+        bool, typer.Option("--conditional", help="Give a variational model the labels of the data beside x.")
+    ] = False,
     distribute: Annotated[
         str, typer.Option(help=f"Devices and processes: {', '.join(KINDS)}; see docs/distribution.md.")
     ] = "auto",
@@ -185,6 +188,7 @@ def train(
         backup_every=backup_every,
         smoke=smoke,
         overrides=overrides,
+        conditional=conditional,
     )
     run_and_report(settings, out, resume=resume, distribute=distribute)
 
@@ -210,10 +214,20 @@ def sample(
     run: RunFolder,
     n: Annotated[int, typer.Option(help="How many.")] = 64,
     seed: Annotated[int, typer.Option(help="Fixes the codes.")] = 0,
+    labels: Annotated[
+        str | None, typer.Option(help="Of a conditional model: the class, or several, such as 0,1,2; all if not given.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=VALUE beside x, as JSON: condition=[0.5,1]; the test part's if not given."),
+    ] = None,
 ) -> None:
-    """Draw samples from a variational model's prior into pictures/samples.png."""
+    """Draw samples from a variational model's prior into pictures/samples.png, a row for each class."""
     found = keras_ae.runs.Run.open(run)
-    print(keras_ae.evaluation.draw_samples(found.load_model(), found.pictures, n=n, seed=seed))
+    given = _overrides(inputs, "--input") | ({} if labels is None else {"labels": _classes(labels)})
+    part = found.settings.load_data().test if set(found.spec.input_names) - set(given) - {"labels"} else None
+    model = found.load_model()
+    print(keras_ae.evaluation.draw_samples(model, found.pictures, n=n, seed=seed, part=part, **given))
 
 
 @app.command()
@@ -307,13 +321,22 @@ def _opened(folder: Path):
     return run, run.settings.load_data()
 
 
-def _overrides(options: list[str] | None) -> dict:
+def _classes(text: str) -> int | list[int]:
+    """Parse classes: "3", or "0,1,2"."""
+    try:
+        found = [int(each) for each in text.strip("[]").split(",")]
+    except ValueError:
+        raise ValueError(f"--labels {text}: write classes as whole numbers, such as 3 or 0,1,2.") from None
+    return found if len(found) > 1 else found[0]
+
+
+def _overrides(options: list[str] | None, option_name: str = "--set") -> dict:
     """Parse KEY=VALUE, the value as JSON or Python's True, False, None, a row where it says so, else as text."""
     found = {}
     for option in options or []:
         key, equals, text = option.partition("=")
         if not equals:
-            raise ValueError(f"--set {option}: write KEY=VALUE.")
+            raise ValueError(f"{option_name} {option}: write KEY=VALUE.")
         try:
             value = json.loads(PYTHON_WORDS.get(text, text))
         except json.JSONDecodeError:

@@ -1,9 +1,14 @@
-"""The layer that puts what a model takes beside x next to what a part of it begins with."""
+"""What a model takes beside x as numbers, and the layer that puts it next to what a part of the model begins with."""
 
 import keras
 from keras import ops
 
 from keras_ae.rows import Input, row_from_dict
+
+
+def as_numbers(row: Input, values, dtype: str):
+    """The numbers that stand for an input in a network, one-hot for classes: (batch, *shape) -> (batch, width)."""
+    return ops.cast(ops.one_hot(values, row.width) if row.dtype == "int32" else values, dtype)
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -22,8 +27,7 @@ class Beside(keras.layers.Layer):
         """[h (batch, *sides, channels), an array for each row] -> (batch, *sides, channels + widths)."""
         h, *others = parts
         for row, values in zip(self.rows, others, strict=True):
-            numbers = ops.one_hot(values, row.width) if row.dtype == "int32" else values
-            numbers = ops.cast(numbers, h.dtype)
+            numbers = as_numbers(row, values, h.dtype)
             for _ in h.shape[1:-1]:
                 numbers = ops.expand_dims(numbers, 1)
             sides = (ops.shape(h)[0], *h.shape[1:-1], row.width)

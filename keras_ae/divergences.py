@@ -6,9 +6,16 @@ import numpy as np
 from keras import ops
 
 
-def gaussian_kl(z_mean, z_log_var):
-    """KL(q(z|x) || N(0, I)) in nats: (batch, latent_dim) twice -> (batch,). Appendix B, Kingma & Welling 2014."""
-    return 0.5 * ops.sum(ops.square(z_mean) + ops.exp(z_log_var) - 1.0 - z_log_var, axis=-1)
+def gaussian_kl(z_mean, z_log_var, prior_mean=None, prior_log_var=None):
+    """KL of diagonal Gaussians in nats, to N(0, I) or to a prior: (batch, latent_dim) each -> (batch,).
+
+    Appendix B, Kingma & Welling 2014.
+    """
+    if prior_mean is None:
+        return 0.5 * ops.sum(ops.square(z_mean) + ops.exp(z_log_var) - 1.0 - z_log_var, axis=-1)
+    log_ratio = z_log_var - prior_log_var
+    distance = ops.square(z_mean - prior_mean) * ops.exp(-prior_log_var)
+    return 0.5 * ops.sum(distance + ops.exp(log_ratio) - 1.0 - log_ratio, axis=-1)
 
 
 def gaussian_log_density(z, mean=0.0, log_var=0.0):

@@ -10,6 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_ae.builder import fresh
+from keras_ae.feeding import rows_of
 from keras_ae.spec import Spec
 from keras_ae.train_step import exported
 
@@ -36,8 +38,10 @@ class Exporting:
             filepath: a folder for "tf_saved_model", else a file: `.onnx`, `.tflite` for "litert", or `.xml` for
                 "openvino", beside which lies a `.bin`.
             format: "tf_saved_model", "onnx", "litert" or "openvino".
-            part: None for x -> `x_hat`; "encoder" for x -> `z_mean` and `z_log_var`, or `z`; "decoder" for z ->
-                `x_hat`. x is float32, images in [0, 1]. Outputs have these names; LiteRT's are in alphabetic order.
+            part: None for x -> `x_hat`; "encoder" for x -> `z_mean` and `z_log_var`, or `z`, beside which stand the
+                `indices` of a discrete code; "decoder" for z -> `x_hat`. x is float32, images in [0, 1]. Outputs have
+                these names; LiteRT's are in alphabetic order.
+                What the spec has as `inputs` beside x or z is an input of the file by its name, labels as int32.
             alone: this process does nothing else; used where a format's writer is given a process of its own.
             **options: of `keras.Model.export`, for the format.
 
@@ -75,9 +79,9 @@ class Exporting:
     def named_part(self, part: str | None) -> keras.Model:
         """The model, or its encoder or decoder, with outputs by name."""
         if part == "encoder":
-            return keras.Model(self.encoder.input, self.encoder.output, name="encoder")
+            return keras.Model(self.encoder.input, self.latent.exported(self.encoder.output), name="encoder")
         whole = self if part is None else self.decoder
-        entry = keras.Input(whole.input_shape[1:], name="x" if part is None else "z")
+        entry = fresh(whole.input)
         return keras.Model(entry, {"x_hat": whole(entry)}, name=part or self.name)
 
     def _twin(self):
@@ -87,10 +91,16 @@ class Exporting:
             variable.assign(keras.ops.convert_to_numpy(other).astype(variable.dtype))
         return twin
 
-    def _example(self, part: str | None) -> np.ndarray:
-        shape = (self.spec.latent_dim,) if part == "decoder" else self.spec.input_shape
-        draw = np.random.default_rng(0).standard_normal if part == "decoder" else np.random.default_rng(0).random
-        return draw((max(BATCHES), *(side or 32 for side in shape)), dtype="float32")
+    def _example(self, part: str | None) -> np.ndarray | dict:
+        """A batch to try a part on: an array, or a dict where the part takes inputs beside x or z."""
+        first, shape = ("z", self.spec.code_shape) if part == "decoder" else ("x", self.spec.input_shape)
+        rng = np.random.default_rng(0)
+        draw = rng.standard_normal if part == "decoder" else rng.random
+        values = draw((max(BATCHES), *(side or 32 for side in shape)), dtype="float32")
+        takers = {"encoder": ("encoder",), "decoder": ("decoder", "likelihood")}
+        rows = self.spec.inputs if part is None else self.spec.beside(*takers[part])
+        beside = {row.name: row.drawn(max(BATCHES), rng) for row in rows}
+        return {first: values} | beside if beside else values
 
     def _export_apart(self, temporary: Path, format: str, part: str | None, options: dict) -> None:
         """Let TensorFlow export in a process of its own, from files of the spec, the weights and the outputs."""
@@ -146,14 +156,14 @@ def _check_target(filepath, format: str) -> None:
         raise ValueError(f"There is no folder {target.absolute().parent} to export to.")
 
 
-def _check(format: str, path: Path, inputs: np.ndarray, expected: dict) -> None:
+def _check(format: str, path: Path, inputs: np.ndarray | dict, expected: dict) -> None:
     """Raise where the file gives other outputs than the model."""
     if not exported.has_runtime(format):
         package = exported.RUNTIMES[format]
         warnings.warn(f"The file was not run: {package} is not installed.", stacklevel=3)
         return
     for size in BATCHES:
-        found = exported.run(format, path, inputs[:size])
+        found = exported.run(format, path, rows_of(inputs, slice(size)))
         if format == "litert":  # Its names are its own, and their order that of the alphabet.
             found = dict(zip(sorted(expected), found.values(), strict=True))
         for name, values in expected.items():

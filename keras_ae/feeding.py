@@ -21,13 +21,28 @@ def scaled(x):
     return ops.cast(x, "float32") / 255
 
 
+def x_of(batch):
+    """The samples of a batch, which may be a dict of them and of what stands beside them."""
+    return batch["x"] if isinstance(batch, dict) else batch
+
+
+def with_x(batch, x):
+    """The same batch with other samples: the same stands beside them."""
+    return batch | {"x": x} if isinstance(batch, dict) else x
+
+
 def rows_of(part, rows):
     """Rows of an array, of `LazyRows`, or of each entry of a dict of them."""
     return {name: array[rows] for name, array in part.items()} if isinstance(part, dict) else part[rows]
 
 
+def padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Return `array` with its first sample repeated at the end until there are `size`."""
+    return np.concatenate([array, np.repeat(array[:1], size - len(array), axis=0)]) if len(array) < size else array
+
+
 def _count(part) -> int:
-    return len(part["x"] if isinstance(part, dict) else part)
+    return len(x_of(part))
 
 
 class ArrayBatches(keras.utils.PyDataset):

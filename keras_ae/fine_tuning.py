@@ -8,6 +8,8 @@
 `model.features(x, layer=..., grid=...)` gives the same features to a classifier of any other kind.
 """
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -44,14 +46,30 @@ def classifier(
         seed: fixes the new layer's weights on one backend.
 
     Raises:
-        ValueError: fewer than 2 classes, or what `Autoencoder.features` refuses of `layer` and `grid`.
+        ValueError: fewer than 2 classes, what `Autoencoder.features` refuses of `layer` and `grid`, or an encoder that
+            takes inputs beside x.
     """
-    found = EncoderClassifier(model.spec, classes, layer=layer, grid=grid, freeze=freeze, seed=seed)
-    found.encoder.set_weights(encoder_to(model.encoder, layer, grid).get_weights())
+    found = EncoderClassifier(_of_x_alone(model.spec), classes, layer=layer, grid=grid, freeze=freeze, seed=seed)
+    found.encoder.set_weights(encoder_to(model, layer, grid).get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     found.compile(optimizer, loss=loss, metrics=["accuracy"])
     found.optimizer.build(found.trainable_variables)  # Or a file written before the first fit lacks its state.
     return found
+
+
+def _of_x_alone(spec: Spec) -> Spec:
+    """The spec of the same encoder in a model without inputs beside x; their parts in decoder and prior are left out.
+
+    Raises:
+        ValueError: the encoder takes inputs, labels perhaps, of which a classifier would only have to read them off.
+    """
+    if takers := spec.beside("encoder"):
+        raise ValueError(
+            f"The encoder of this model takes {', '.join(map(str, takers))} beside x, a classifier x alone. Give "
+            "the inputs to=(\"decoder\",), or classify by a model without them, such as 'vae'."
+        )
+    code = replace(spec.code, prior=None) if spec.beside("prior") else spec.code
+    return replace(spec, inputs=(), code=code)
 
 
 @keras.saving.register_keras_serializable("keras_ae")
@@ -80,7 +98,7 @@ class EncoderClassifier(SavesWhole, keras.Model):
         checked_least("classes", classes, least=2)
         self.spec, self.classes, self.freeze, self.seed = spec, classes, freeze, seed
         self.layer, self.grid = layer, grid
-        self.encoder = encoder_to(registry.build(spec, seed=seed).encoder, layer, grid)
+        self.encoder = encoder_to(registry.build(spec, seed=seed), layer, grid)
         self.encoder.trainable = not freeze
         start = keras.initializers.GlorotUniform(seed)
         self.head = keras.layers.Dense(classes, kernel_initializer=start, dtype="float32", name="logits")

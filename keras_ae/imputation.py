@@ -7,6 +7,7 @@ filled = keras_ae.imputation.impute(model, x_test)
 
 import numpy as np
 
+from keras_ae.checks import checked_whole
 from keras_ae.forms import as_array
 
 
@@ -19,25 +20,24 @@ def fit_incomplete(model, x, *, rounds: int = 3, **options) -> np.ndarray:
         model: an autoencoder with the corruption `MissingValues` or `Masking`; the likelihood is one of real numbers.
         x: floats, NaN where a value is missing; columns are standardised, so that 0 is their mean.
         rounds: how often the model is trained.
-        **options: of `model.fit`, in each round.
+        **options: of `model.fit`, in each round, inputs beside x among them, by name, which have no missing values.
 
     Raises:
         ValueError: another shape, inf, a column without a value, or less than one round.
         TypeError: values that are no floats.
     """
-    if rounds < 1:
-        raise ValueError(f"rounds must be at least 1, got {rounds}.")
-    x = _checked(model, x)
+    checked_whole("rounds", rounds)
+    x, inputs = _checked(model, x), {name: options[name] for name in model.spec.input_names if name in options}
     if (empty := np.isnan(x).all(axis=0)).any():
         raise ValueError(f"x has no value in columns {np.flatnonzero(empty).tolist()}. Drop them before training.")
     filled = np.nan_to_num(x)
     for _ in range(rounds):
         model.fit(filled, **options)
-        filled = impute(model, x)
+        filled = impute(model, x, **inputs)
     return filled
 
 
-def impute(model, x) -> np.ndarray:
+def impute(model, x, **inputs) -> np.ndarray:
     """Return x with what is missing as the model rebuilds it from the rest: (n, columns) -> (n, columns) float32.
 
     The model is given 0 for what is missing, as in training. Values that are there stay; a row without any gets what
@@ -46,13 +46,14 @@ def impute(model, x) -> np.ndarray:
     Args:
         model: as in `fit_incomplete`.
         x: floats on the scale of the training, NaN where a value is missing.
+        **inputs: what the model takes beside x, by name.
 
     Raises:
         ValueError: another shape, or inf.
         TypeError: values that are no floats.
     """
     x = _checked(model, x)
-    return np.where(np.isnan(x), model.reconstruct(np.nan_to_num(x)), x)
+    return np.where(np.isnan(x), model.reconstruct(np.nan_to_num(x), **inputs), x)
 
 
 def _checked(model, x) -> np.ndarray:

@@ -9,13 +9,14 @@ model's own random state. Where a method scores samples, the noise belongs to th
 
 from math import prod
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_ae.activations import averaged, convolutions, encoder_to
-from keras_ae.checks import checked_least
+from keras_ae.checks import checked_least, checked_whole
 from keras_ae.divergences import log_mean_exp
-from keras_ae.feeding import rows_of, scaled
+from keras_ae.feeding import padded, rows_of, scaled
 from keras_ae.forms.lazy_rows import LazyRows
 from keras_ae.intake import checked_batch, checked_inputs, over_batches
 from keras_ae.likelihoods import sum_over_values
@@ -30,18 +31,34 @@ class Inference:
 
     @property
     def is_variational(self) -> bool:
-        """Whether the code has a posterior and a prior, so that the model can sample and has a likelihood."""
+        """Whether the code has a posterior and a prior, so that the model has a likelihood."""
         return self.latent.has_density
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether the code has a prior, from which `sample` draws."""
+        return self.spec.code.has_prior
 
     @over_batches
     def posterior(self, x, *, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """Return what the encoder says of x: `z`, or `z_mean` and `z_log_var`, each (n, latent_dim)."""
+        """Return what the encoder says of x: `z`, or `z_mean` and `z_log_var`, each (n, latent_dim); `z_e`, a map."""
         return self._batched("posterior", self._posterior, self._checked(x), batch_size=batch_size)
 
     @over_batches
-    def encode(self, x, *, batch_size: int = 256) -> np.ndarray:
-        """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, latent_dim)."""
-        return self._batched("encode", self._encode, self._checked(x), batch_size=batch_size)
+    def encode(self, x, *, indices: bool = False, batch_size: int = 256) -> np.ndarray:
+        """Return codes, for variational models the posterior mean: (n, *input_shape) -> (n, *code_shape).
+
+        Args:
+            x: samples.
+            indices: of a discrete code return the indices of its entries, (n, *sides) int32, which `decode` takes as
+                well; where it has several levels, a dict of them by name.
+            batch_size: samples at once.
+
+        Raises:
+            ValueError: indices of a code that has none.
+        """
+        function = self._indices if indices else self._encode
+        return self._batched("indices" if indices else "encode", function, self._checked(x), batch_size=batch_size)
 
     @over_batches
     def features(self, x, *, layer: str | None = None, grid: int | None = None, batch_size: int = 256) -> np.ndarray:
@@ -57,7 +74,7 @@ class Inference:
         Raises:
             ValueError: an unknown layer; a grid below 1, beyond the map's sides, or for a layer without places.
         """
-        trunk = encoder_to(self.encoder, layer, grid)
+        trunk = encoder_to(self, layer, grid)
 
         def function(batch):
             return trunk(self.spec.taken_by("encoder", batch), training=False)
@@ -92,19 +109,19 @@ class Inference:
         return self._batched(f"feature_maps_{grid}", function, self._checked(x), batch_size=batch_size)
 
     def decode(self, z, *, batch_size: int = 256, **inputs) -> np.ndarray:
-        """Return the likelihood's mean at codes z: (n, latent_dim) -> (n, *input_shape).
+        """Return the likelihood's mean at codes z: (n, *code_shape) -> (n, *input_shape).
 
         Args:
-            z: codes.
+            z: codes, or, of a discrete code, indices of its entries, as `encode` gives them.
             batch_size: codes at once.
             **inputs: what the spec has as `inputs` beside x, by name; one value counts for all codes.
 
         Raises:
             ValueError: z has another shape, or NaN or inf; inputs that are missing, or that the model does not take.
         """
-        z = np.asarray(z, dtype="float32")
-        if z.ndim != 2 or z.shape[1] != self.spec.latent_dim:
-            raise ValueError(f"z has shape {z.shape}, but decode takes (n, {self.spec.latent_dim}).")
+        z, shape = self.latent.embedded(z), self.spec.code_shape
+        if z.shape[1:] != shape:
+            raise ValueError(f"z has shape {z.shape}, but decode takes (n, {', '.join(map(str, shape))}).")
         if not np.isfinite(z).all():
             raise ValueError("z has NaN or inf.")
         batch = {"z": z} | checked_inputs(inputs, self.spec.beside("decoder", "likelihood"), len(z), "z")
@@ -195,6 +212,7 @@ class Inference:
     ) -> dict[str, np.ndarray]:
         """Return the terms of -ELBO in nats, `nll` and `kl`, each (n,): those of training, at beta = 1.
 
+        Where the KL has parts, such as the levels of a ladder, they stand beside it; terms of a whole batch do not.
         Both are averaged over `num_samples` codes drawn from the posterior, by `seed` as in `score_samples`. Like it,
         this is the objective's own: the KL is in closed form where the objective has one.
 
@@ -202,14 +220,13 @@ class Inference:
             ValueError: the model is not variational, or num_samples < 1.
         """
         self._require_variational("elbo_terms")
-        if num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
-        x, totals = self._checked(x), {"nll": 0.0, "kl": 0.0}
+        checked_whole("num_samples", num_samples)
+        x, totals = self._checked(x), {}
         noise = noise_for(x["x"], seed)
         for draw in range(num_samples):
             drawn = noise.normal(slice(0, len(x["x"])), draw, 1, self.spec.latent_dim)[:, 0]
             terms = self._batched("elbo_terms", self._elbo_terms, x, drawn, batch_size=batch_size)
-            totals = {name: total + terms[name].astype("float64") for name, total in totals.items()}
+            totals = {name: totals.get(name, 0.0) + term.astype("float64") for name, term in terms.items()}
         return {name: total / num_samples for name, total in totals.items()}
 
     @over_batches
@@ -238,19 +255,27 @@ class Inference:
             **inputs: what the spec has as `inputs` beside x, by name, such as `labels=3` or one label for each sample.
 
         Raises:
-            ValueError: the model is not variational, or n < 1; inputs that are missing, or that it does not take.
+            ValueError: the model has no prior, or n < 1; inputs that are missing, or that it does not take.
         """
-        self._require_variational("sample")
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}.")
-        z = self.prior.draw(n, self.spec.latent_dim, np.random.default_rng(seed))
-        return self.decode(z, batch_size=batch_size, **inputs)
+        if not self.can_sample:
+            raise ValueError(f"sample needs a prior over codes, which {self.spec.model!r} has not. {self._way_to()}")
+        checked_whole("n", n)
+        takers = self.spec.beside("prior", "decoder", "likelihood")
+        inputs = checked_inputs(inputs, takers, n, f"sample({n})")
+        given = self.spec.taken_by("prior", inputs)
+        of_prior = self._batched("prior", self._of_prior, given, batch_size=batch_size) if given else {}
+        z = self.prior.draw(n, self.spec.latent_dim, np.random.default_rng(seed), **of_prior)
+        taken = [row.name for row in self.spec.beside("decoder", "likelihood")]
+        return self.decode(z, batch_size=batch_size, **{name: inputs[name] for name in taken})
 
     def _posterior(self, batch):
         return self.encoder(self.spec.taken_by("encoder", batch), training=False)
 
     def _encode(self, batch):
         return self.latent(self._posterior(batch))
+
+    def _indices(self, batch):
+        return self.latent.indices(self._posterior(batch))
 
     def _decode(self, batch):
         return self.likelihood.mean(self._heads(batch))
@@ -288,15 +313,15 @@ class Inference:
         return self.likelihood.nll_of_values(batch["x"], self._heads_of(batch))
 
     def _elbo_terms(self, batch, noise):
-        """Return `nll` and `kl`, each (batch,), of the objective at codes drawn by `noise`, (batch, latent_dim)."""
+        """Return those terms of the objective that are (batch,), at codes drawn by `noise`, (batch, latent_dim)."""
         outputs = self.autoencode(batch, training=False, noise=noise)
         outputs["weight"], _ = shares(batch["x"], None)
         terms = self.objective(batch, outputs | {"share": 1.0})
-        return {name: terms[name] for name in ("nll", "kl")}
+        return {name: terms[name] for name in self.terms if len(terms[name].shape)}
 
     def _log_weight(self, batch, noise):
         """log p(x|z) + log p(z) - log q(z|x): x (batch, *shape), (batch, draws, latent_dim) -> (batch, draws)."""
-        parameters = self._posterior(batch)
+        parameters = self._posterior(batch) | self._of_prior(batch)
         outputs = {**parameters, **self.latent.draw(parameters, noise)}
         draws = noise.shape[1]
         beside = {name: ops.repeat(value, draws, axis=0) for name, value in batch.items() if name != "x"}
@@ -307,8 +332,7 @@ class Inference:
 
     def _log_weights(self, x, num_samples: int, seed: int | np.random.Generator):
         """Yield log-weights, (num_samples, batch) in float64, for batch after batch of x."""
-        if num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}.")
+        checked_whole("num_samples", num_samples)
         x = self._checked(x)
         noise, count = noise_for(x["x"], seed), len(x["x"])
         draws = min(num_samples, 64)
@@ -323,10 +347,14 @@ class Inference:
 
     def _require_variational(self, method: str) -> None:
         if not self.is_variational:
-            raise ValueError(
-                f"{method} needs a prior over codes, which {self.spec.model!r} has not. "
-                "Use a variational model, such as keras_ae.build('conv_vae')."
-            )
+            what = "posterior" if self.can_sample else "prior"
+            raise ValueError(f"{method} needs a {what} over codes, which {self.spec.model!r} has not. {self._way_to()}")
+
+    def _way_to(self) -> str:
+        """What has a likelihood and samples, where this model has not."""
+        if self.spec.code.is_discrete:
+            return "Fit one to them: keras_ae.priors.PixelCNN().fit(model, x); it has sample and log_likelihood."
+        return "Use a variational model, such as keras_ae.build('conv_vae')."
 
     def _checked(self, x) -> dict:
         """Samples as rows that the model can take, under "x", and what stands beside them."""
@@ -341,8 +369,7 @@ class Inference:
 
         Few sizes are traced: full batches, and powers of two below them.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        checked_whole("batch_size", batch_size)
         if name not in self.functions:
             names = tuple(batch)
 
@@ -357,24 +384,11 @@ class Inference:
         for start in range(0, total, size):
             batch = [array[start : start + size] for array in arrays]
             kept = len(batch[0])
-            outputs = self.functions[name](*[_padded(array, size) for array in batch])
-            pieces.append(outputs if kept == size else _map(lambda out, kept=kept: out[:kept], outputs))
-        return _map(lambda *outs: np.concatenate(outs), *pieces)
+            outputs = self.functions[name](*[padded(array, size) for array in batch])
+            pieces.append(outputs if kept == size else rows_of(outputs, slice(kept)))
+        return keras.tree.map_structure(lambda *outs: np.concatenate(outs), *pieces)
 
 
 def _check_kind(kind: str) -> None:
     if kind not in ("mse", "mae", "nll"):
         raise ValueError(f'kind must be "mse", "mae" or "nll", got {kind!r}.')
-
-
-def _map(function, *structures):
-    """Apply `function` to arrays, or to dicts of arrays key by key."""
-    if isinstance(structures[0], dict):
-        return {key: function(*[structure[key] for structure in structures]) for key in structures[0]}
-    return function(*structures)
-
-
-def _padded(array: np.ndarray, size: int) -> np.ndarray:
-    """Return `array` with its first sample repeated at the end until there are `size`."""
-    missing = size - len(array)
-    return np.concatenate([array, np.repeat(array[:1], missing, axis=0)]) if missing else array

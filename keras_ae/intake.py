@@ -77,7 +77,7 @@ def checked_batch(x, spec: Spec, name: str = "x", **options) -> dict:
     """
     x, beside = apart(x, spec, name) if spec.inputs else (x, {})
     rows = checked_rows(x, spec, name, **options)
-    return {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name)
+    return {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name, x=rows)
 
 
 def given(
@@ -124,7 +124,7 @@ def given(
         if target is None:  # Keras would drop weights beside no target; of no columns, it stands for none.
             target = np.empty((len(rows), 0), dtype="float32")
     if spec.inputs:
-        rows = {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name)
+        rows = {"x": rows} | checked_inputs(beside, spec.inputs, len(rows), name, x=rows)
     return Given(rows, target, sample_weight)
 
 
@@ -145,9 +145,16 @@ def gathered(data, name: str = "x"):
     return np.concatenate([as_array(first, f"a batch of {name}") for first in firsts])
 
 
-def with_inputs(x, options: dict, spec: Spec):
-    """x, in a dict with the spec's inputs where some are given by name, which are taken out of the options."""
+def with_inputs(x, options: dict, spec: Spec, *, all_of_them: bool = False):
+    """x, in a dict with the spec's inputs where some are given by name, which are taken out of the options.
+
+    Raises:
+        ValueError: inputs beside a stream; labels or a condition that the spec has not, and any other option that it
+            has not where `all_of_them` are to be inputs.
+    """
     beside = {row.name: options.pop(row.name) for row in spec.inputs if row.name in options}
+    if strange := [name for name in options if all_of_them or name in ("labels", "condition")]:
+        checked_inputs(dict.fromkeys(strange), spec.inputs, 1)  # It refuses them.
     if beside and is_stream(x):
         raise ValueError(f"{', '.join(beside)} cannot stand beside a stream. Let it give dicts of x and of these.")
     return {"x": x} | beside if beside else x
@@ -164,12 +171,13 @@ def over_batches(method: Callable) -> Callable:
         found = [method(self, batch, *args, **options) for batch in batches_of(x, Watch(self.spec, "x"))]
         if not found:
             raise ValueError("x is a stream without a batch. Give it at least one sample.")
-        return _joined(found)
+        return joined(found)
 
     return taking_streams
 
 
-def _joined(pieces: list):
+def joined(pieces: list):
+    """Arrays, or dicts of arrays, of batches one after the other as one."""
     if isinstance(pieces[0], dict):
         return {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
     return np.concatenate(pieces)

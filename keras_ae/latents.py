@@ -1,6 +1,7 @@
 """Code layers: from the encoder's parameters to the code z, as it is or drawn, and what it adds to an objective."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ae.bounds import bounded
@@ -47,6 +48,9 @@ class CodeLayer(keras.layers.Layer):
         """
         return {name: make.weighted(keras.layers.Dense, row.latent_dim, name=name)(h) for name in row.heads}
 
+    def connect(self, encoder: keras.Model) -> None:
+        """Called once, when the encoder is built: take from it what the code shares with it."""
+
     @property
     def has_density(self) -> bool:
         """Whether there is a posterior q(z|x) and a prior p(z): then `log_ratio` is there, and `terms` have "kl"."""
@@ -69,6 +73,30 @@ class CodeLayer(keras.layers.Layer):
     def terms(self, outputs) -> dict:
         """Return what the code adds to an objective, by name, (batch,) each, in nats."""
         return {}
+
+    def update(self, outputs, replicas) -> None:
+        """Called in training after each batch: move what gradients do not, where the code has such weights.
+
+        Args:
+            outputs: what the objective got.
+            replicas: has `sum_over_replicas` and `of_first_replica`.
+        """
+
+    def indices(self, parameters):
+        """The indices of the entries that the code is made of.
+
+        Raises:
+            ValueError: the code has none.
+        """
+        raise ValueError(f"{self.row} has no indices. Use a code of entries, such as Quantiser(512, 64).")
+
+    def exported(self, parameters) -> dict:
+        """Return what an exported encoder gives, by name: the parameters of the code."""
+        return parameters
+
+    def embedded(self, z) -> np.ndarray:
+        """Return codes, or what stands for them, as the decoder takes them."""
+        return np.asarray(z, dtype="float32")
 
     def log_ratio(self, outputs):
         """log p(z) - log q(z|x) in nats, of the leading axes of z: for importance sampling.
@@ -124,23 +152,29 @@ class Sampling(CodeLayer):
 
     def draw(self, parameters, noise=None):
         """Return `{"z": z_mean + exp(z_log_var / 2) * noise}`."""
-        z_mean, z_log_var = _beside(noise, parameters["z_mean"], parameters["z_log_var"])
+        z_mean, z_log_var = beside(noise, parameters["z_mean"], parameters["z_log_var"])
         if noise is None:
             noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)
         return {"z": z_mean + ops.exp(0.5 * z_log_var) * noise}
 
     def terms(self, outputs):
-        """Return `{"kl": KL(q(z|x) || p(z))}`: in closed form to N(0, I), at the drawn z to a learned prior."""
-        return {"kl": self.kl(outputs["z_mean"], outputs["z_log_var"], outputs["z"])}
+        """Return `{"kl": KL(q(z|x) || p(z))}`: in closed form to a Gaussian, at the drawn z to a learned mixture."""
+        return {"kl": self.kl(outputs["z_mean"], outputs["z_log_var"], outputs["z"], *_of_prior(outputs))}
 
     def log_ratio(self, outputs):
         """log p(z) - log q(z|x): z (batch, ..., latent_dim) -> (batch, ...)."""
         z = outputs["z"]
-        return self.log_prior(z) - gaussian_log_density(z, *_beside(z, outputs["z_mean"], outputs["z_log_var"]))
+        log_prior = self.log_prior(z, *beside(z, *_of_prior(outputs)))
+        return log_prior - gaussian_log_density(z, *beside(z, outputs["z_mean"], outputs["z_log_var"]))
 
 
-def _beside(drawn, *parameters):
+def beside(drawn, *parameters):
     """Give parameters, (batch, latent_dim), the axes that stand between these two in what was drawn."""
-    missing = 0 if drawn is None else len(drawn.shape) - len(parameters[0].shape)
+    missing = 0 if drawn is None or not parameters else len(drawn.shape) - len(parameters[0].shape)
     tensors = map(ops.convert_to_tensor, parameters)
     return [ops.expand_dims(each, tuple(range(1, 1 + missing))) if missing else each for each in tensors]
+
+
+def _of_prior(outputs) -> list:
+    """The mean and log-variance of a prior given inputs, each (batch, latent_dim); nothing of another."""
+    return [outputs[name] for name in ("prior_mean", "prior_log_var") if name in outputs]

@@ -1,4 +1,8 @@
-"""Priors p(z) that belong to a model: the standard normal, and those whose weights are learned along with it."""
+"""Priors p(z) that belong to a model: the standard normal, and those whose weights are learned along with it.
+
+A prior has `log_density`, `kl` and `draw`; one given inputs, p(z|c), is called with these first, and what it gives is
+handed to the three.
+"""
 
 import math
 from abc import abstractmethod
@@ -8,9 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_ae.bounds import bounded, unbounded
+from keras_ae.conditions import as_numbers
 from keras_ae.divergences import gaussian_entropy, gaussian_kl, gaussian_log_density
 from keras_ae.registry import register_layer
-from keras_ae.rows import MixturePrior
+from keras_ae.rows import ConditionalPrior, Input, MixturePrior
 
 # Components neither shrink to a point nor spread without end: variances stay within a factor of 55 of 1, and so do the
 # conditional deviations of full covariances.
@@ -31,6 +36,63 @@ class StandardNormal(keras.layers.Layer):
     def draw(self, n: int, latent_dim: int, rng: np.random.Generator) -> np.ndarray:
         """Return draws of z, (n, latent_dim) float32, the same on every backend."""
         return rng.standard_normal((n, latent_dim), dtype="float32")
+
+
+@register_layer(ConditionalPrior)
+class ConditionalNormal(keras.layers.Layer):
+    """p(z|c): a diagonal Gaussian whose mean and log-variance a hidden layer and two heads make of inputs.
+
+    At the start both are 0.
+
+    Args:
+        row: its row.
+        latent_dim: dimensions of z.
+        seed: fixes the hidden layer's weights.
+        inputs: the rows of what it takes.
+        draw: False leaves them at 0, for weights that are loaded next.
+    """
+
+    def __init__(
+        self,
+        row: ConditionalPrior,
+        latent_dim: int,
+        seed: int | None = None,
+        *,
+        inputs: tuple[Input, ...],
+        draw: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.rows, width = inputs, sum(each.width for each in inputs)
+        kernel = keras.initializers.GlorotUniform(seed) if draw else "zeros"
+        options = {"dtype": "float32", "kernel_initializer": "zeros"}
+        self.hidden = keras.layers.Dense(row.units, "silu", **options | {"kernel_initializer": kernel}, name="hidden")
+        self.mean = keras.layers.Dense(latent_dim, **options, name="mean")
+        self.log_var = keras.layers.Dense(latent_dim, **options, name="log_var")
+        self.hidden.build((None, width))
+        self.mean.build((None, row.units))
+        self.log_var.build((None, row.units))
+        self.built = True
+
+    def call(self, batch):
+        """Inputs by name -> `{"prior_mean", "prior_log_var"}`, each (batch, latent_dim)."""
+        h = ops.concatenate([as_numbers(row, batch[row.name], "float32") for row in self.rows], axis=-1)
+        h = self.hidden(h)
+        return {"prior_mean": self.mean(h), "prior_log_var": bounded(self.log_var(h))}
+
+    def log_density(self, z, prior_mean, prior_log_var):
+        """log p(z|c) in nats: (..., latent_dim) thrice -> (...,)."""
+        return gaussian_log_density(z, prior_mean, prior_log_var)
+
+    def kl(self, z_mean, z_log_var, z, prior_mean, prior_log_var):
+        """KL(q(z|x, c) || p(z|c)) in nats, in closed form: (batch, latent_dim) each -> (batch,)."""
+        return gaussian_kl(z_mean, z_log_var, prior_mean, prior_log_var)
+
+    def draw(
+        self, n: int, latent_dim: int, rng: np.random.Generator, prior_mean: np.ndarray, prior_log_var: np.ndarray
+    ) -> np.ndarray:
+        """Return draws of z, (n, latent_dim) float32, for as many means and log-variances."""
+        return prior_mean + np.exp(0.5 * prior_log_var) * rng.standard_normal((n, latent_dim), dtype="float32")
 
 
 class Mixture(keras.layers.Layer):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_ae.feeding import x_of
 from keras_ae.noise import seed_at
 
 
@@ -63,15 +64,16 @@ class Samples:
 class Measuring:
     """What every `Autoencoder` is measured by. A type adds its own."""
 
-    def measured(self, x: np.ndarray, samples: Samples) -> Iterator[Measured]:
+    def measured(self, x: np.ndarray | dict, samples: Samples) -> Iterator[Measured]:
         """Yield what is measured of each sample of a batch: `mse`, `psnr` (dB) and, of pictures, `ssim`.
 
-        All are of the reconstruction at the deterministic code. PSNR is the mean of each sample's own, which is more
-        than that of the mean squared error.
+        x are samples, in a dict with what stands beside them where the spec has `inputs`. All numbers are of the
+        reconstruction at the deterministic code. PSNR is the mean of each sample's own, which is more than that of the
+        mean squared error.
         """
         from keras_ae import metrics  # It takes SciPy, which a model in training has no need of.
 
-        x_hat = self.reconstruct(x)
+        x_hat, x = self.reconstruct(x), x_of(x)
         of = f"reconstructions at the deterministic code, not clipped, {samples.words}"
         yield Measured("mse", metrics.mean_squared_error(x, x_hat), of, (1e-3, 1e-7))
         if samples.data_range:
@@ -79,6 +81,10 @@ class Measuring:
             yield Measured("psnr", psnr, f"dB, mean over samples of each one's; {of}", (0.0, 0.01))
         if samples.are_pictures(x):
             yield Measured("ssim", metrics.ssim(x, x_hat, data_range=samples.span), of, (0.0, 1e-3))
+
+    def codes_of(self, x: np.ndarray) -> np.ndarray:
+        """Return what `measured_codes` counts over, of a batch: its codes."""
+        return self.encode(x)
 
     def measured_codes(self, z: np.ndarray, samples: Samples) -> Iterator[Measured]:
         """Yield counts over the codes of all samples, (n, latent_dim)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ae.checks import checked_examples, checked_least
 from keras_ae.extras import optional
+from keras_ae.feeding import rows_of, x_of
 
 DIMENSIONS = 30  # Principal components in which neighbours are looked for, as t-SNE's users do.
 
@@ -46,7 +47,7 @@ class NeighbourBatches(keras.utils.PyDataset):
     over plain samples, and begins with the samples that the one before did not come to.
 
     Args:
-        x: samples, (n, ...), as the model takes them.
+        x: samples, (n, ...), as the model takes them, or a dict of them and of what it takes beside them.
         batch_size: samples in a batch, a multiple of `beside` + 1.
         beside: neighbours that come with a sample.
         neighbours: how many nearest ones they are drawn from.
@@ -60,32 +61,35 @@ class NeighbourBatches(keras.utils.PyDataset):
 
     shuffle = True  # They have an order of their own, which Keras is not to change.
 
-    def __init__(self, x: np.ndarray, batch_size: int = 128, *, beside: int = 1, neighbours: int = 5, seed: int = 0):
+    def __init__(
+        self, x: np.ndarray | dict, batch_size: int = 128, *, beside: int = 1, neighbours: int = 5, seed: int = 0
+    ):
         super().__init__()
+        self.count = len(x_of(x))
         if not 1 <= beside <= neighbours:
             raise ValueError(f"beside must lie in [1, neighbours={neighbours}], got {beside}.")
-        if batch_size < 1 or batch_size % (beside + 1) or batch_size > len(x):
+        if batch_size < 1 or batch_size % (beside + 1) or batch_size > self.count:
             raise ValueError(
-                f"batch_size must be a multiple of beside + 1 = {beside + 1} and at most the {len(x)} samples, "
+                f"batch_size must be a multiple of beside + 1 = {beside + 1} and at most the {self.count} samples, "
                 f"got {batch_size}."
             )
         self.x, self.batch_size, self.beside, self.seed = x, batch_size, beside, seed
-        self.nearest = nearest(x, neighbours=neighbours, seed=seed)
+        self.nearest = nearest(x_of(x), neighbours=neighbours, seed=seed)
         self.epoch = 0
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self.x) // self.batch_size
+        return self.count // self.batch_size
 
     def __getitem__(self, index: int) -> tuple:
         """The batch at `index`."""
         step = self.epoch * len(self) + index
-        of_pass = len(self.x) // (self.batch_size // (self.beside + 1))  # Batches until all samples have had a turn.
-        order = np.random.default_rng([self.seed, step // of_pass]).permutation(len(self.x))
+        of_pass = self.count // (self.batch_size // (self.beside + 1))  # Batches until all samples have had a turn.
+        order = np.random.default_rng([self.seed, step // of_pass]).permutation(self.count)
         rows = order[step % of_pass :: of_pass][: self.batch_size // (self.beside + 1)]
         rng = np.random.default_rng([self.seed, 1, step])
         drawn = rng.permuted(self.nearest[rows], axis=1)[:, : self.beside]
-        return (self.x[np.concatenate([rows, drawn.ravel()])],)
+        return (rows_of(self.x, np.concatenate([rows, drawn.ravel()])),)
 
     def on_epoch_end(self) -> None:
         """Called by Keras: go on in the order."""

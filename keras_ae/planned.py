@@ -1,10 +1,10 @@
-"""What is asked for and has no model of its own yet: the way there is today, for error messages."""
+"""What is asked for by another name, or has no model of its own yet: the way there is today, for error messages."""
 
 _WAYS = (
     (
-        ("cvae", "conditional", "cond_vae", "labels", "num_classes"),
-        "Conditional models are planned; today train a model for each class, or give the class to x as one-hot columns "
-        "or constant channels",
+        ("cvae", "conditional", "cond_vae", "labels", "num_classes", "condition"),
+        "Conditional models are 'cvae' and 'conv_cvae', with labels=10 or condition=2; any spec takes "
+        "inputs=(Labels(10), Condition(2))",
     ),
     (
         ("topk", "top_k", "k_sparse", "ksparse", "batchtopk"),
@@ -20,12 +20,14 @@ _WAYS = (
         "has two heads, which one kernel cannot mirror",
     ),
     (
-        ("vq_vae", "vqvae", "vq-vae", "num_embeddings", "codebook"),
-        "Discrete codes are planned; today 'conv_vae' has a continuous code, and keras_ae.priors fits densities to it",
+        ("num_embeddings", "embedding_dim", "codebook"),
+        "The entries of a codebook are codes= of 'vq_vae', their dimensions dim=, and in a spec of your own those of "
+        "Quantiser",
     ),
 )
 SEVERAL_INPUTS = (
-    "Several inputs are planned; today join them to one array, as channels (one shape) or as the columns of a table."
+    "Several inputs are planned; today join them to one array, as channels (one shape) or as the columns of a table. A "
+    "class or a few numbers beside x are inputs of the spec: see 'cvae'."
 )
 
 

@@ -120,9 +120,11 @@ class Playing:
     Attributes:
         players: by name, the first one's loss being "loss". All losses come of one pass through the model, and each
             player's gradient is that of its own loss by its own weights. One player is plain training.
+        adam: options of Adam, beside its learning rate, with which a model trains unless it is given an optimiser.
     """
 
     players: ClassVar[dict[str, Player]] = {"autoencoder": Player("loss")}
+    adam: ClassVar[dict] = {}
 
     def groups(self) -> dict[str, list[int]]:
         """The places of each player's weights among `trainable_variables`, by the player's name."""

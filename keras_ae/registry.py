@@ -9,6 +9,8 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pkgutil import walk_packages
 
+import keras
+
 from keras_ae.planned import SEVERAL_INPUTS, way_today
 from keras_ae.rows import ROWS, Objective, Row, check_class
 
@@ -162,6 +164,15 @@ def spec(name: str, **overrides):
     return _SPECS[name](**overrides)
 
 
+def takes(name: str, option: str) -> bool:
+    """Whether the model called `name` has an option.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    return option in inspect.signature(_found(name, _SPECS, "model")).parameters
+
+
 def check_options(name: str, overrides: dict) -> None:
     """Raise a `ValueError` where the model called `name` is unknown or does not take one of `overrides`."""
     known = list(inspect.signature(_found(name, _SPECS, "model")).parameters)
@@ -187,7 +198,8 @@ def build(
         weights: pretrained weights to start from: a data set's name, of which `keras_ae.list_weights()` has those that
             ship with the package, a folder of the same shape, or "hf://user/repo". The spec is then the one stored with
             them; None draws initial weights.
-        optimizer: a Keras optimiser or its name; Adam with learning rate 1e-3 unless told otherwise.
+        optimizer: a Keras optimiser or its name; Adam with learning rate 1e-3 unless told otherwise, and with what else
+            the model type's `adam` says.
         seed: fixes the initial weights and every draw of the model on one backend; None takes them from Keras' global
             random state (`keras.utils.set_random_seed`).
         dtype: Keras dtype policy of the hidden layers, such as "mixed_bfloat16"; None means Keras' global policy.
@@ -220,13 +232,23 @@ def build(
     if weights is not None:
         model, load = _OPENERS["weights"](model, weights, overrides)
     options = {} if load is None else {"draw": False}
-    autoencoder = _found(model.model, _TYPES, "model type")(model, seed=seed, dtype=dtype, **options)
-    autoencoder.compile(optimizer=optimizer or "adam", jit_compile=jit_compile)
+    kind = type_of(model)
+    autoencoder = kind(model, seed=seed, dtype=dtype, **options)
+    autoencoder.compile(optimizer=optimizer or keras.optimizers.Adam(1e-3, **kind.adam), jit_compile=jit_compile)
     if load is not None:
         load(autoencoder)
     else:
         _warn_of_huge(model)
     return autoencoder
+
+
+def type_of(spec) -> type:
+    """Return the model type that trains a spec.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    return _found(spec.model, _TYPES, "model type")
 
 
 def _warn_of_huge(model) -> None:

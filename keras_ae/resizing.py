@@ -15,7 +15,8 @@ class Resizing:
         """Return this model for samples of other sides: the same weights, copied, compiled alike, the optimiser anew.
 
         Convolutions, norms and activations know no sides, so that a network of them whose code is the feature map
-        itself (`Identity`), such as a denoising U-Net, that was trained on small images takes large ones.
+        itself (`Identity`), such as a denoising U-Net, or a map of entries (`Quantiser`), that was trained on small
+        images takes large ones.
 
         Args:
             input_shape: (*sides, channels), as many sides and the same channels as now.
@@ -45,14 +46,14 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
     """Return a spec of the same rows for samples of other sides.
 
     Args:
-        spec: its code is a map, such as `Identity`.
+        spec: its code is a map, such as `Identity` or `Quantiser`.
         input_shape: (*sides, channels).
 
     Raises:
         SpecError: another code, other channels, or rows that name sides.
     """
     shape = checked_shape(input_shape)
-    if not spec.code.is_map:
+    if not (spec.code.is_map or spec.code.is_discrete):
         raise SpecError(
             f"resized({shape}): the code {spec.code} belongs to input_shape={spec.input_shape}. Crop, pad or resize "
             "the samples to that; a network of convolutions whose code is Identity takes other sides."
@@ -61,10 +62,19 @@ def resized_spec(spec: Spec, input_shape: tuple[int, ...]) -> Spec:
         raise SpecError(
             f"resized({shape}): only sides may change. Give as many, and the channels, of {spec.input_shape}."
         )
-    before, after = (shapes(spec.encoder, each) for each in (spec.input_shape, shape))
+    if spec.code.is_discrete:
+        return replace(spec, input_shape=shape)  # Each place has a code of its own.
+    before, after = (_along(spec, each) for each in (spec.input_shape, shape))
     maps = [Reshape(_flattened(along)) for along in (before, after)]
     decoder = spec.decoder and tuple(maps[1] if row == maps[0] else row for row in spec.decoder)
     return replace(spec, input_shape=shape, code=replace(spec.code, latent_dim=prod(after[-1])), decoder=decoder)
+
+
+def _along(spec: Spec, shape: Shape) -> list[Shape]:
+    """The shapes along the rows of the encoder, inputs beside x joined where they join."""
+    cut = spec.joins_at
+    flat = shapes(spec.encoder[:cut], shape)
+    return [*flat, *shapes(spec.encoder[cut:], spec.joined("encoder", flat[-1]))[1:]]
 
 
 def _flattened(along: list[Shape]) -> Shape:

@@ -29,7 +29,7 @@ from keras_ae import callbacks, checkpoints, datasets, evaluation, plots, regist
 from keras_ae.autoencoder import Autoencoder
 from keras_ae.digests import sha256_of
 from keras_ae.files import replacing
-from keras_ae.settings import Settings
+from keras_ae.settings import Settings, check_inputs
 from keras_ae.spec import Spec
 from keras_ae.stopping import judged_by
 from keras_ae.train_step.distribution import workers
@@ -58,7 +58,7 @@ class Run:
             spec: the model, where it is another than the one that `settings.model` names.
 
         Raises:
-            ValueError: the model takes samples of another shape.
+            ValueError: the model takes samples of another shape, or what does not stand beside them.
             FileExistsError: the folder holds a run already, of an epoch or more.
             OSError: the folder cannot be written.
         """
@@ -69,6 +69,7 @@ class Run:
                 f"{settings.dataset} has samples of shape {data.input_shape}, and {settings.model} takes "
                 f"{run.spec.input_shape}.{way} Or change input_shape in the spec."
             )
+        check_inputs(run.spec, data)
         if not workers().chief:
             return run
         if (run.folder / "run.json").exists() and any(run.checkpoints.glob("*.h5")):
@@ -113,7 +114,8 @@ class Run:
         rate = self.settings.learning_rate
         if self.settings.schedule == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, self.settings.epochs * steps_per_epoch)
-        adam = keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm)
+        options = registry.type_of(self.spec).adam
+        adam = keras.optimizers.Adam(rate, clipnorm=self.settings.clipnorm, **options)
         return registry.build(self.spec, optimizer=adam, seed=self.settings.seed, dtype=self.settings.precision)
 
     def load_model(self) -> Autoencoder:
@@ -149,7 +151,7 @@ class Run:
                 f"backup_every={settings.backup_every}: several devices keep the state after whole epochs only. Leave "
                 "it out, or train on one device."
             )
-        options = {"seed": settings.seed, "shard": together.shard}
+        options = {"seed": settings.seed, "shard": together.shard, "labels": data.train.asked_for(self.spec.inputs)}
         train = data.train.batches(settings.batch_size, shuffle=True, binarize=settings.binarize, **options)
         binarize = evaluation.fixed(settings.binarize)
         validation = data.validation.batches(settings.batch_size, binarize=binarize, **options)
@@ -202,7 +204,7 @@ class Run:
         """
         settings = self.settings
         if num_samples is not None:
-            model.log_likelihood(data.test.head(1)[0], num_samples=num_samples)
+            model.log_likelihood(evaluation.first(data.test, 1, self.spec), num_samples=num_samples)
         options = {"data_range": data.train.range, "binarize": settings.binarize, "seed": settings.seed}
         return evaluation.evaluate(model, data.test, num_samples=num_samples, images=images, **options)
 
@@ -242,9 +244,14 @@ class Run:
                 writer.writerows(rows[:epochs])
 
     def _watchers(self, validation: datasets.Part) -> list[keras.callbacks.Callback]:
-        x, labels = validation.head(min(evaluation.PICTURED, len(validation)))
+        count = min(evaluation.PICTURED, len(validation))
+        x, labels = evaluation.first(validation, count, self.spec), evaluation.colours(validation, count)
         options = {"folder": self.pictures / "epochs", "every": math.ceil(self.settings.epochs / PICTURES)}
         watch = [callbacks.CollapseMonitor(x)] if self.spec.code.has_closed_kl else []
+        if self.spec.code.has_prior and (takers := self.spec.beside("prior", "decoder", "likelihood")):
+            listed, n = next((row for row in takers if row.listed() is not None), None), min(8, count)
+            beside = {row.name: x[row.name][:n] for row in takers if row is not listed}
+            watch.append(callbacks.SampleVisualizer(n=n, **beside, **options))
         return [
             *watch,
             callbacks.ReconstructionVisualizer(x, **options),

@@ -242,7 +242,7 @@ def architecture(spec: Spec) -> dict[str, str]:
     return {
         "input_shape": str(spec.input_shape),
         "encoder": shown(spec.encoder),
-        "code": f"{type(spec.code).__name__}({spec.latent_dim}), {getattr(spec.code, 'activation', 'linear')}",
+        "code": spec.code.architecture(spec.code_shape),
         "prior": str(spec.code.prior or "none learned"),
         "decoder": shown(spec.decoder_rows) + (", tied" if spec.tied else ""),
         "likelihood": f"{type(spec.likelihood).__name__} with {len(spec.likelihood.heads)} head(s)",

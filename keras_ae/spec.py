@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from itertools import takewhile
+from math import prod
 from pathlib import Path
 
 from keras_ae.rows import (
@@ -29,7 +30,9 @@ from keras_ae.rows import (
     Scheduled,
     Shape,
     SpecError,
+    check_inputs,
     checked_count,
+    checked_layers,
     format_1,
     mirrored,
     plain,
@@ -51,8 +54,8 @@ class Spec:
 
     Args:
         input_shape: shape of one sample, `(features,)` or `(*sides, channels)`.
-        encoder: layer rows from x towards the code; they end in a flat shape.
-        code: what stands between encoder and decoder: `Vector`, `Identity` or `Gaussian`.
+        encoder: layer rows from x towards the code; they end in a flat shape, or, before a `Quantiser`, in any.
+        code: what stands between encoder and decoder: `Vector`, `Identity`, `Gaussian`, `Quantiser`, ...
         likelihood: p(x|z), a row (`Bernoulli()`, `Normal("global")`, ...) or its short name in `LIKELIHOODS`.
         decoder: layer rows from the code back to `input_shape`; None mirrors the encoder. Its last row is linear,
             because the likelihood owns the squashing.
@@ -64,7 +67,7 @@ class Spec:
             head, and so has the likelihood.
         inputs: what the model takes beside x, such as `Labels(10)`: a batch is then a dict of x and of these, by name.
             Encoder and decoder begin with it beside what they begin with, the same at all places where there are any;
-            an encoder that begins with `Flatten` gets it after that.
+            an encoder that begins with `Flatten` gets it after that. A `ConditionalPrior` takes what goes to it.
 
     Raises:
         SpecError: what cannot be built, in words that name the row and say what to do.
@@ -88,46 +91,59 @@ class Spec:
                 raise SpecError(f"Spec: {name} must be a row of that kind, got {getattr(self, name)!r}.")
         if self.corruption is not None and self.corruption.leaves_nan:
             raise SpecError(f"Spec: corruption {self.corruption} leaves NaN. Let it fill with 'zero' or 'mean'.")
-        object.__setattr__(self, "encoder", _checked_rows("encoder", self.encoder))
+        object.__setattr__(self, "encoder", checked_layers("Spec", "encoder", self.encoder))
         object.__setattr__(self, "likelihood", _named_likelihood(self.likelihood))
         object.__setattr__(self, "objective", self.objective or ROWS[self.code.objective]())
         self.objective.check_code(self.code)
         if self.decoder is not None:
-            object.__setattr__(self, "decoder", _checked_rows("decoder", self.decoder))
-        object.__setattr__(self, "inputs", self._checked_inputs())
+            object.__setattr__(self, "decoder", checked_layers("Spec", "decoder", self.decoder))
+        object.__setattr__(self, "inputs", (self.inputs,) if isinstance(self.inputs, Input) else tuple(self.inputs))
+        check_inputs(self.inputs, self.code, self.likelihood)
         self._check_decoder()
         if self.tied:
             self._check_tied()
-
-    def _checked_inputs(self) -> tuple[Input, ...]:
-        inputs = (self.inputs,) if isinstance(self.inputs, Input) else tuple(self.inputs)
-        for row in inputs:
-            if not isinstance(row, Input):
-                raise SpecError(f"Spec: inputs must hold rows such as Labels(10), got {row!r}.")
-        names = [row.name for row in inputs]
-        if len(set(names)) < len(names):
-            raise SpecError(f"Spec: inputs must differ in name, got {', '.join(names)}. Give one a name: name=...")
-        if self.code.is_map and any("decoder" in row.to for row in inputs):
-            raise SpecError(
-                f"Spec: inputs join a code that is a vector, and {self.code} is a map. Use Vector or Gaussian, or "
-                'give them to=("encoder",).'
-            )
-        return inputs
 
     @property
     def joins_at(self) -> int:
         """How many rows of the encoder come before its inputs join: those that flatten x first."""
         return len(list(takewhile(lambda row: isinstance(row, Flatten), self.encoder)))
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs beside x."""
+        return tuple(row.name for row in self.inputs)
+
     def beside(self, *parts: str) -> tuple[Input, ...]:
-        """The inputs that any of these takes beside x or z: "encoder", "decoder" or "likelihood"."""
+        """The inputs that any of these takes beside x or z: "encoder", "decoder", "prior" or "likelihood"."""
         return tuple(row for row in self.inputs if set(row.to) & set(parts))
 
     def taken_by(self, part: str, batch: dict):
-        """What "encoder" or "decoder" takes of a batch: its x or z alone, or a dict of that and its inputs."""
-        first = "x" if part == "encoder" else "z"
+        """What "encoder" or "decoder" takes of a batch: its x or z alone, or a dict of that and its inputs.
+
+        "prior" takes a dict of its inputs alone.
+        """
         names = [row.name for row in self.beside(part)]
+        if part == "prior":
+            return {name: batch[name] for name in names}
+        first = "x" if part == "encoder" else "z"
         return {name: batch[name] for name in (first, *names)} if names else batch[first]
+
+    def conditional(self, *inputs: Input) -> "Spec":
+        """Return the spec of the same model with inputs beside x: p(x|z, c) and q(z|x, c) in the place of p and q.
+
+        Args:
+            *inputs: rows such as `Labels(10)`; those whose name the spec has already are left out.
+
+        Raises:
+            SpecError: a code without a prior, which has nothing to condition; inputs that do not fit.
+        """
+        if not self.code.has_prior:
+            raise SpecError(
+                f"Spec: a conditional model has a code with a prior, such as Gaussian(16), this one {self.code}. "
+                "Choose 'cvae' or 'conv_cvae', or a variational model, such as 'conv_vae'."
+            )
+        new = [row for row in inputs if row.name not in self.input_names]
+        return replace(self, inputs=(*self.inputs, *new))
 
     def joined(self, part: str, shape: Shape) -> Shape:
         """A shape with the inputs of a part beside its last axis."""
@@ -140,6 +156,9 @@ class Spec:
             "tied=True is for the mirrored decoder. Leave decoder= out": self.decoder is not None,
             f"{self.code} has two heads, which one kernel cannot mirror. Use Vector or another code without "
             "variance": len(self.code.heads) > 1,
+            f"{self.code} stands between two kernels that are not each other's mirror. Leave tied= out": (
+                self.code.is_discrete
+            ),
             "inputs beside x change the kernels that would be shared. Leave tied= or inputs= out": bool(self.inputs),
             f"{self.likelihood} has {len(self.likelihood.heads)} heads. Use one that has a single head, such as "
             "'gaussian'": len(self.likelihood.heads) > 1,
@@ -153,7 +172,7 @@ class Spec:
 
     def _check_decoder(self) -> None:
         rows = self.decoder_rows
-        along = shapes(rows, self.joined("decoder", (self.latent_dim,)))
+        along = shapes(rows, self.joined("decoder", self.code_shape))
         if along[-1] != self.input_shape:
             raise SpecError(f"Spec: the decoder leads from the code to {along[-1]}, not back to {self.input_shape}.")
         if not any(row.parameters(before) for row, before in zip(rows, along, strict=False)):
@@ -200,9 +219,17 @@ class Spec:
         return replace(self, **changed)
 
     @property
+    def code_shape(self) -> Shape:
+        """Shape of the code z of a sample: `(latent_dim,)`, or a map, `(*sides, dim)`."""
+        shape = self.input_shape
+        for place, row in enumerate((*self.encoder, self.code)):
+            shape = row.output_shape(self.joined("encoder", shape) if place == self.joins_at else shape)
+        return shape
+
+    @property
     def latent_dim(self) -> int:
-        """Dimensions of the code z."""
-        return self.code.latent_dim
+        """Numbers in the code z."""
+        return prod(self.code_shape)
 
     @property
     def decoder_rows(self) -> tuple[Row, ...]:
@@ -283,6 +310,9 @@ class Spec:
                 lines.append((part, f"{row}, tied", after, after[-1]))
             else:
                 lines.append((part, str(row), after, count))
+            if part == "code" and (takers := self.beside("prior")):
+                weights = row.prior.weights(sum(each.width for each in takers), self.latent_dim)
+                lines.append(("prior", str(row.prior), after, weights))
         lines.append(("likelihood", str(self.likelihood), self.input_shape, self._likelihood_parameters()))
         if self.corruption is not None:
             lines.insert(1, ("corruption", str(self.corruption), self.input_shape, 0))
@@ -291,10 +321,10 @@ class Spec:
 
     def _likelihood_parameters(self) -> int:
         """Count what the likelihood learns itself, and the decoder's last weighted row for each head but one."""
-        along = shapes(self.decoder_rows, self.joined("decoder", (self.latent_dim,)))
+        along = shapes(self.decoder_rows, self.joined("decoder", self.code_shape))
         counts = [row.parameters(before) for row, before in zip(self.decoder_rows, along, strict=False)]
         of_head = sum(counts[last_weighted(self.decoder_rows, along) :])
-        return self.likelihood.parameters + (len(self.likelihood.heads) - 1) * of_head
+        return self.likelihood.parameters(self.input_shape) + (len(self.likelihood.heads) - 1) * of_head
 
     def huge_rows(self) -> list[tuple[str, str, int]]:
         """Return `(part, row, parameters)` of every dense row of more than 50 million weights."""
@@ -341,14 +371,6 @@ def checked_shape(shape) -> Shape:
 def last_weighted(rows: tuple[Row, ...], along: list[Shape]) -> int:
     """Return the index of the last row that has weights; a likelihood with two heads repeats the rows from there."""
     return max(index for index, row in enumerate(rows) if row.parameters(along[index]))
-
-
-def _checked_rows(name: str, rows) -> tuple[Row, ...]:
-    rows = tuple(rows)
-    for row in rows:
-        if not isinstance(row, Row) or not hasattr(row, "mirror") or isinstance(row, Code):
-            raise SpecError(f"Spec: {name} must hold layer rows such as Dense(256), got {row!r}.")
-    return rows
 
 
 def _named_likelihood(likelihood) -> Likelihood:

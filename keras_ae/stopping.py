@@ -27,7 +27,12 @@ def moving_weights(model, callbacks: Iterable[keras.callbacks.Callback] = ()) ->
 
 
 def judged_by(model, callbacks: Iterable[keras.callbacks.Callback] = ()) -> str:
-    """Return the name in the logs by which epochs compare: "loss", or "full_loss" while a weight moves."""
+    """Return the name in the logs by which epochs compare: "loss", or "full_loss" while a weight moves.
+
+    Of several players it is "nll": how high a loss is that an opponent takes part in says who of both is ahead.
+    """
+    if len(model.players) > 1:
+        return "nll"
     return FULL if moving_weights(model, callbacks) else "loss"
 
 

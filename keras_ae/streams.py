@@ -60,7 +60,7 @@ class Watch:
         x, columns = as_array(x, name), column_names(x)
         masks_refused, self.is_first = self.training and self.is_first, False
         check_rows(x, self.spec, name, columns=columns, masks_refused=masks_refused)
-        whole = {"x": x} | checked_inputs(beside, self.spec.inputs, len(x), name) if beside else x
+        whole = {"x": x} | checked_inputs(beside, self.spec.inputs, len(x), name, x=x) if beside else x
         if y is None and sample_weight is None:
             return (whole,)
         # The empty target stands for none, which Keras would drop, and the weights with it.
@@ -78,6 +78,9 @@ class Watch:
 
         x is a dict where the model's spec has inputs beside it. Labels that it does not take are left out, with one
         notice.
+
+        Raises:
+            ValueError: an input that is missing.
         """
         x, y, sample_weight = (batch, None, None) if isinstance(batch, dict) else _parts(batch, name)
         x, beside = apart(x, self.spec, name, self.leave_out)
@@ -87,6 +90,11 @@ class Watch:
             else:
                 self.leave_out(f"labels {shape_of(y)} beside x")
             y = None
+        if row := first_missing(beside, self.spec):
+            raise ValueError(
+                f"{name} comes without {row.name!r}, and this model takes {row}. Let it give dicts of 'x' and "
+                f"{', '.join(repr(each.name) for each in self.spec.inputs)}."
+            )
         return {"x": x} | beside if self.spec.inputs else x, y, sample_weight
 
     def without_a_batch(self) -> ValueError:
@@ -166,8 +174,8 @@ def apart(x, spec: Spec, name: str, leave_out: Callable | None = None) -> tuple:
 
 
 def first_missing(beside: dict, spec: Spec) -> Input | None:
-    """The first of the spec's inputs that is not there."""
-    return next((row for row in spec.inputs if row.name not in beside), None)
+    """The first of the spec's inputs that is not there and does not follow from x."""
+    return next((row for row in spec.inputs if row.name not in beside and not row.is_derived), None)
 
 
 def _entry(batch: dict, spec: Spec, name: str) -> str:

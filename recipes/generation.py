@@ -8,11 +8,14 @@ Python 3.11.7, Keras 3.15.1, TensorFlow 2.21.0 (pictures), PyTorch 2.13.0 (speec
 
     python recipes/generation.py pictures
     python recipes/generation.py speech
+    python recipes/generation.py classes RUN
+    python recipes/generation.py own RUN
 
 `pictures` draws MNIST digits by each ex-post prior of a shipped model, paths between digits, and bolder ones by
 arithmetic on codes. `speech` fits a prior for each digit to the codes of spoken digits, turns samples into WAV files
-`said-0.wav` to `said-9.wav`, and asks the shipped classifier what it hears. All go to `--out`. `--smoke` tries it in
-seconds. Needs the extras `sklearn` and `audio`.
+`said-0.wav` to `said-9.wav`, and asks the shipped classifier what it hears. `classes` asks it which digits the samples
+of a conditional run are (`recipes/conv_cvae_mnist.py`). `own` measures samples of a run by the model's own prior. All
+go to `--out`. `--smoke` tries it in seconds. Needs the extras `sklearn` and `audio`.
 """
 
 from pathlib import Path
@@ -26,6 +29,8 @@ from keras_ae import audio, classifiers, cli, metrics, plots, priors
 
 SHOWN, DIGITS, OF_EACH = 12, 10, 20
 COMPONENTS = (1, 2, 3, 5)
+Out = Annotated[Path, typer.Option(help="Where sounds and pictures go.")]
+Seed = Annotated[int, typer.Option(help="Of fits and draws.")]
 app = typer.Typer(add_completion=False)
 
 
@@ -45,8 +50,8 @@ def fitted_priors(model: keras_ae.Autoencoder, x: np.ndarray, seed: int, *, quic
 @app.command()
 def pictures(
     model: Annotated[str, typer.Option(help="A model with weights for MNIST.")] = "conv_ae",
-    seed: Annotated[int, typer.Option(help="Of fits and draws.")] = 0,
-    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("runs/generation"),
+    seed: Seed = 0,
+    out: Out = Path("runs/generation"),
     smoke: Annotated[bool, typer.Option("--smoke", help="512 shipped images, short fits.")] = False,
 ) -> None:
     """Draw digits by each ex-post prior, between digits, and beyond them."""
@@ -71,8 +76,8 @@ def pictures(
 
 @app.command()
 def speech(
-    seed: Annotated[int, typer.Option(help="Of fits and draws.")] = 0,
-    out: Annotated[Path, typer.Option(help="Where sounds and the picture go.")] = Path("runs/generation"),
+    seed: Seed = 0,
+    out: Out = Path("runs/generation"),
     smoke: Annotated[bool, typer.Option("--smoke", help="Two samples of each digit.")] = False,
 ) -> None:
     """Say each digit: a prior for each, log-mel spectrograms, Griffin-Lim."""
@@ -91,6 +96,44 @@ def speech(
         audio.write_wav(out / f"said-{digit}.wav", sound)
     first = {f"“{digit}”": said[digit] for digit in range(5)}
     print(plots.save(plots.spectrograms(first, title="digits that were asked for"), out / "said.png"))
+
+
+@app.command()
+def classes(
+    run: Annotated[Path, typer.Argument(help="The run folder of a conditional model, of data with a classifier.")],
+    seed: Seed = 0,
+    out: Out = Path("runs/generation"),
+    smoke: Annotated[bool, typer.Option("--smoke", help="20 samples of each class.")] = False,
+) -> None:
+    """Draw samples of each class, and ask the shipped classifier which they are."""
+    found, each = keras_ae.runs.Run.open(run), 20 if smoke else 1000
+    judge, data = classifiers.load(found.settings.dataset), found.settings.load_data()
+    rows = {label: x.clip(0, 1) for label, x in found.load_model().sample_each(each, seed).items()}
+    taken = {label: (judge.predict(x) == label).mean() for label, x in rows.items()}
+    print(f"recognised of {each} samples of each class: {np.mean(list(taken.values())):.2%}")
+    print(", ".join(f"{label}: {share:.1%}" for label, share in taken.items()))
+    print(f"recognised of the test part: {(judge.predict(data.test.x) == data.test.y).mean():.2%}")
+    drawn = judge.features(np.concatenate(list(rows.values())))
+    print(f"FD-LeNet of {len(drawn):,} samples: {metrics.frechet_distance(judge.features(data.test.x), drawn):.2f}")
+    shown = {label: x[:SHOWN] for label, x in rows.items()}
+    print(plots.save(plots.samples_by_class(shown, title="digits that were asked for"), out / "classes.png"))
+
+
+@app.command()
+def own(
+    run: Annotated[Path, typer.Argument(help="The run folder of a model with a prior, of data with a classifier.")],
+    seed: Seed = 0,
+    out: Out = Path("runs/generation"),
+    smoke: Annotated[bool, typer.Option("--smoke", help="64 samples.")] = False,
+) -> None:
+    """Draw as many samples as there are test images, and measure how far they are from these."""
+    found = keras_ae.runs.Run.open(run)
+    judge, data = classifiers.load(found.settings.dataset), found.settings.load_data()
+    test, _ = data.test.head(64 if smoke else len(data.test))
+    drawn = found.load_model().sample(len(test), seed=seed).clip(0, 1)
+    distance = metrics.frechet_distance(judge.features(test), judge.features(drawn))
+    print(f"FD-LeNet of {len(drawn):,} samples: {distance:.2f}")
+    print(plots.save(plots.samples(drawn[:64]), out / f"{found.spec.model}.png"))
 
 
 if __name__ == "__main__":

@@ -264,11 +264,11 @@ def pack(run: runs.Run, shelf: Path, *, mixture: int | None = None) -> Card:
     backend, options = facts["versions"]["backend"], f"--model {settings.model} --dataset {data.name}"
     folder = shelf / f"{settings.model}-{data.name}"
     model = trained(run, data, mixture)
-    pretrained.pack(model, folder, check=data.validation.head(min(256, len(data.validation)))[0])
+    pretrained.pack(model, folder, check=evaluation.first(data.validation, 256, model.spec))
     packed = keras_ae.build(Spec.from_json((folder / "spec.json").read_text()), seed=settings.seed)
     packed.load_weights(folder / "model.weights.h5")
     pictures = [evaluation.draw_reconstructions(packed, data.test, folder)]
-    if packed.is_variational:
+    if packed.can_sample:
         pictures.append(evaluation.draw_samples(packed, folder))
     if isinstance(packed.spec.corruption, SpectralNoise):
         audio.write_examples(packed, data.test, run.folder / "wavs")

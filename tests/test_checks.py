@@ -159,8 +159,11 @@ def test_bad_codes_are_refused(model, z):
 def test_numbers_out_of_range_are_refused(model):
     x = x_with(0.5)
     for call, message in {
-        "n must be at least 1, got 0": lambda: model.sample(0),
-        "num_samples must be at least 1, got 0": lambda: model.log_likelihood(x, num_samples=0),
+        "n must be at least 1, not 0": lambda: model.sample(0),
+        r"n must be a whole number of at least 1, not 2\.5": lambda: model.sample(2.5),
+        "num_samples must be a whole number of at least 1, not True": lambda: model.score_samples(x, num_samples=True),
+        "batch_size must be a whole number of at least 1, not '8'": lambda: model.encode(x, batch_size="8"),
+        "num_samples must be at least 1, not 0": lambda: model.log_likelihood(x, num_samples=0),
         "steps >= 2": lambda: model.interpolate(x, x, steps=1),
         "as many a as b": lambda: model.interpolate(x, x[:3]),
         'method must be "linear"': lambda: model.interpolate(x, x, method="cubic"),
@@ -175,7 +178,10 @@ def test_numbers_out_of_range_are_refused(model):
 # Specs that cannot be built
 
 
-@pytest.mark.parametrize("name", keras_ae.list_models())
+OF_VECTORS = [name for name in keras_ae.list_models() if name not in ("ladder_vae", "masked_ae", "vq_vae")]
+
+
+@pytest.mark.parametrize("name", OF_VECTORS)
 @pytest.mark.parametrize("latent_dim", [0, -3, 2.5, True, "many"])
 def test_a_code_of_no_size_is_refused(name, latent_dim):
     with pytest.raises(SpecError, match=r"latent_dim must be a whole number of at least 1, got"):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import keras_ae
-from keras_ae.feeding import ArrayBatches
+from keras_ae.feeding import ArrayBatches, rows_of
 from keras_ae.runs import Run, Settings, start
 from keras_ae.streams import Watch, watched
 from keras_ae.train_step.distribution import Workers, workers
@@ -33,7 +33,10 @@ WAYS = {
 }[BACKEND]
 SEVERAL_PROCESSES = [way for way in WAYS if way not in ("mirrored", "devices")]
 
-ways = pytest.mark.parametrize("way", WAYS)
+
+def ways(test):
+    """A test of every way, whose processes take a minute each."""
+    return pytest.mark.slow(pytest.mark.parametrize("way", WAYS)(test))
 
 
 class Losses(keras.callbacks.Callback):
@@ -52,16 +55,18 @@ def digits():
     return x[: 20 * BATCH - 19]
 
 
-def fitted(spec, *, optimizer=None, shuffle=False, weight=None, **options):
-    """What 20 steps of training, validation and evaluation say."""
+def fitted(spec, *, optimizer=None, shuffle=False, weight=None, labels=False, **options):
+    """What 20 steps of training, validation and evaluation say; `labels` gives each sample one."""
     x = digits()
+    x = {"x": x, "labels": np.arange(len(x)) % 10} if labels else x
+    few = rows_of(x, slice(75))
     model = keras_ae.build(spec, seed=0, optimizer=optimizer or keras.optimizers.Adam(1e-3))
     model.compile(model.optimizer, **options)
     losses = Losses()
-    data = {"validation_data": x[:75], "sample_weight": weight, "shuffle": shuffle}
+    data = {"validation_data": few, "sample_weight": weight, "shuffle": shuffle}
     history = model.fit(x, batch_size=BATCH, callbacks=losses, verbose=0, **data).history
     found = {"steps": losses.values, **history}
-    found |= {f"evaluate_{name}": value for name, value in evaluated(model, x[:75]).items()}
+    found |= {f"evaluate_{name}": value for name, value in evaluated(model, few).items()}
     return found | {"weights": [float(np.abs(weight).mean()) for weight in model.get_weights()]}
 
 
@@ -77,6 +82,9 @@ def deterministic():
     yield "weights, clipping", lambda: fitted("ae", weight=weight, weighted_metrics=["mse"], **clipping)
     sparse = keras_ae.spec("sparse_ae", latent_dim=64, penalty="kl", strength=keras_ae.Ramp(0.0, 0.1, steps=12))
     yield "a term of the whole batch, of a weight that moves", lambda: fitted(sparse)
+    rows = (keras_ae.Flatten(), keras_ae.Dense(16, "silu"))
+    told = keras_ae.Spec((28, 28, 1), rows, keras_ae.Vector(4), inputs=keras_ae.Labels(10))
+    yield "inputs beside x", lambda: fitted(told, labels=True)
     if BACKEND != "tensorflow":
         optimizer = keras.optimizers.Adam(1e-3, gradient_accumulation_steps=4)
         options = {"steps_per_execution": 4} if BACKEND == "jax" else {}
@@ -84,9 +92,14 @@ def deterministic():
 
 
 def drawn():
-    """The losses of ten evaluations of one model, each with noise of its own."""
-    model, x = keras_ae.build("vae", seed=0), digits()[: 3 * BATCH]
-    return [evaluated(model, x)["loss"] for _ in range(10)]
+    """The losses of ten evaluations of a model, each with noise of its own, by the model's name."""
+    x = digits()[: 3 * BATCH]
+    told = {"x": x, "labels": np.arange(len(x)) % 10}
+    models = {"vae": (keras_ae.build("vae", seed=0), x)}
+    models["cvae"] = keras_ae.build("cvae", prior="conditional", seed=0), told
+    models["cvae"][0].fit(told, batch_size=BATCH, verbose=0)
+    models["cvae"][0].set_weights(keras_ae.build("cvae", prior="conditional", seed=0).get_weights())
+    return {name: [evaluated(*each)["loss"] for _ in range(10)] for name, each in models.items()}
 
 
 def seeds_of_replicas():
@@ -240,9 +253,8 @@ def test_the_same_batches_give_the_losses_of_one_device(way, found, alone):
 
 @ways
 def test_drawn_losses_have_the_mean_of_one_device(way, found, alone):
-    expected = np.array(alone["drawn"])
-    for one in found:
-        values = np.array(one["drawn"])
+    for name, one in ((name, one) for one in found for name in alone["drawn"]):
+        expected, values = np.array(alone["drawn"][name]), np.array(one["drawn"][name])
         error = np.hypot(values.std(ddof=1), expected.std(ddof=1)) / np.sqrt(len(expected))
         assert abs(values.mean() - expected.mean()) < 5 * error
 
@@ -355,6 +367,7 @@ def trained(way, folder, *options):
     return launched(way, ["-m", "keras_ae", "train", "ae", "--out", str(folder), *arguments, *options])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", SEVERAL_PROCESSES)
 def test_after_the_kill_of_a_worker_all_resume_from_the_last_epoch(way, tmp_path):
     processes = trained(way, tmp_path / "run")

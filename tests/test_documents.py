@@ -54,6 +54,8 @@ def small_set(source, **options):
         recordings = [voice(0.5 + 0.01 * index, pitch=100 + 5 * index, seed=index) for index in range(24)]
         store = SpeechStore(recordings, np.array([3, 7] * 12), name=source)
         return Dataset(source, Part(store), Part(store, np.arange(4)), Part(store, np.arange(4)))
+    if isinstance(source, dict):
+        return load(source, **options)
     data = load("mnist_mini", **options)
     sizes = {"train": 2000, "validation": 60, "test": 100}
     parts = {name: getattr(data, name) for name in sizes}
@@ -91,6 +93,7 @@ STAND_INS = {
     },
     "data": {
         "Data, small and past memory": lambda: {"model": keras_ae.build("conv_ae")},
+        "Labels beside samples": lambda: {"x": digits(), "y": np.arange(64) % 10, "doses": table(64, 2)},
         "Values that do not count": lambda: {"x": digits(), "v": digits(), "v_mask": np.ones_like(digits())},
         "Workers": lambda: {"rank": 0, "workers": 2},
     },

@@ -104,6 +104,7 @@ def test_the_denoiser_removes_noise():
     assert (left / X.std(axis=0)).std() < 0.8 * 0.3
 
 
+@pytest.mark.slow
 def test_a_pipeline_in_a_grid_search():
     x, y = load_breast_cancer(return_X_y=True)
     pipeline = make_pipeline(AutoencoderTransformer(**QUICK), LogisticRegression(max_iter=1000))
@@ -128,6 +129,7 @@ def test_images_come_as_rows():
     assert transformer.inverse_transform(codes).shape == images.shape
 
 
+@pytest.mark.slow
 def test_robust_training_finds_a_cluster_of_anomalies():
     far = X.mean(axis=0) + 4 * X.std(axis=0) * [1, -1, 1, -1, 1] + 0.01 * X.std(axis=0) * RNG.normal(size=(30, 5))
     mixed, labels = np.concatenate([X, far]), np.repeat([0, 1], [300, 30])

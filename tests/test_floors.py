@@ -16,7 +16,7 @@ import keras_ae
 from keras_ae import rows
 
 FLOORS = {
-    "walks": 1,  # Paths between codes, and steps along an attribute.
+    "walks": 6,  # Samples of each class, paths between codes, and steps along an attribute.
     "forms": 0,  # Lists, frames, tensors, sparse matrices, data sets in files: samples as arrays.
     "extras": 0,  # Optional packages, or an error that names the extra.
     "rows": 0,  # What a spec is made of: rows, their shapes and mirrors, JSON.
@@ -40,17 +40,19 @@ FLOORS = {
     "schedules": 2,  # The value of a schedule row at a step.
     "stopping": 3,  # By which loss epochs compare while its weights move.
     "learned_priors": 2,  # Layers p(z): the standard normal, and a learned mixture.
+    "codebooks": 3,  # Layers of discrete codes: entries, the nearest of which stand for vectors.
     "latents": 2,  # Layers from the encoder's parameters to the code.
     "corruptions": 2,  # What corrupts arrays and inputs of models.
     "tied": 2,  # Layers that read a kernel of the encoder, transposed.
     "pooling": 2,  # A layer: pooling of sides that the size does not divide.
     "likelihoods": 2,  # Layers p(x|z): nll, mean, sample.
-    "imputation": 2,  # Missing values of tables, by a denoising model.
+    "imputation": 4,  # Missing values of tables, by a denoising model.
     "metrics": 2,  # Arrays in, numbers out.
     "plots": 2,  # Arrays in, Matplotlib figures out.
     "builder": 3,  # A spec to a Functional encoder and decoder.
     "activations": 3,  # What the layers of an encoder give, as features.
     "checks": 3,  # Bad data is refused before any training.
+    "tokens": 2,  # Layers of transformers: patches as tokens.
     "conditions": 1,  # The layer that puts labels and conditions beside x or z.
     "players": 0,  # Networks of one model with losses and optimisers of their own.
     "resizing": 3,  # A network of convolutions for samples of other sides.
@@ -88,6 +90,7 @@ KNOW_TYPES_OF_ROWS = (
     "rows",
     "spec",
     "builder",
+    "codebooks",
     "latents",
     "learned_priors",
     "likelihoods",

@@ -14,7 +14,7 @@ from keras_ae.imputation import fit_incomplete, impute
 class Told:
     """A model that answers what it is told to, and keeps what it was trained on."""
 
-    spec = SimpleNamespace(input_shape=(3,))
+    spec = SimpleNamespace(input_shape=(3,), input_names=())
 
     def __init__(self, answer):
         self.answer, self.given = answer, []
@@ -72,5 +72,5 @@ def test_tables_that_cannot_be_used_are_refused_in_words(x, error, message):
 
 
 def test_no_round_of_training_is_refused():
-    with pytest.raises(ValueError, match="rounds must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="rounds must be at least 1, not 0"):
         fit_incomplete(Told(lambda x: x), HOLES, rounds=0)

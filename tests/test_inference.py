@@ -1,10 +1,13 @@
 """What is asked of a trained model: codes, reconstructions, samples, scores."""
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_ae
 from keras_ae import Dense, Dropout, Flatten, Gaussian, GaussianNoise, Norm, Normal, Sparsity, Spec, Vector
+from keras_ae.models.vae import VAE
 
 SHAPE = (4, 4, 1)
 X = np.random.default_rng(0).uniform(size=(12, *SHAPE)).astype("float32")
@@ -206,7 +209,7 @@ def test_what_cannot_be_answered_is_refused(vae, denoiser):
     with pytest.raises(ValueError, match="n must be at least 1"):
         vae.sample(0)
     for method in (vae.score_samples, vae.log_likelihood):
-        with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
+        with pytest.raises(ValueError, match="num_samples must be at least 1, not 0"):
             method(X, num_samples=0)
     with pytest.raises(ValueError, match='kind must be "mse", "mae" or "nll"'):
         vae.reconstruction_error(X, kind="psnr")
@@ -228,3 +231,22 @@ def test_a_sparse_model_answers_as_an_autoencoder():
     assert model.score_samples(X).shape == (12,)
     with pytest.raises(ValueError, match="sample needs a prior"):
         model.sample(1)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Watched(VAE):
+    """A variational model with a term of the whole batch."""
+
+    terms = ("nll", "kl", "spread")
+
+    def objective(self, batch, outputs):
+        return super().objective(batch, outputs) | {"spread": ops.std(outputs["z"])}
+
+
+def test_terms_of_a_whole_batch_are_none_of_a_sample():
+    model = Watched(Spec((4,), (Dense(3),), Gaussian(2), "gaussian"), seed=0)
+    model.compile()
+    x = np.random.default_rng(0).random((9, 4), dtype="float32")
+    assert "spread" in model.fit(x, verbose=0).history
+    terms = model.elbo_terms(x, batch_size=4)
+    assert {name: values.shape for name, values in terms.items()} == {"nll": (9,), "kl": (9,)}

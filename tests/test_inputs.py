@@ -1,5 +1,6 @@
 """What a model takes beside x: labels and conditions by name, in every form of data and every method."""
 
+import inspect
 from dataclasses import replace
 
 import keras
@@ -97,7 +98,7 @@ def test_inputs_of_a_map_and_of_tied_weights_are_refused():
         Spec((6, 6, 1), SPEC.encoder, Vector(2), tied=True, inputs=Labels(3))
 
 
-@pytest.mark.parametrize("field", [{"name": "x"}, {"name": "a b"}, {"to": ()}, {"to": ("prior",)}])
+@pytest.mark.parametrize("field", [{"name": "x"}, {"name": "a b"}, {"to": ()}, {"to": ("posterior",)}])
 def test_rows_that_cannot_be_are_refused(field):
     with pytest.raises(SpecError, match="Labels: "):
         Labels(3, **field)
@@ -214,3 +215,17 @@ def test_batches_by_hand_take_dicts(model):
     assert np.isfinite(model.train_on_batch(batch, return_dict=True)["loss"])
     assert np.isfinite(model.test_on_batch(batch, return_dict=True)["loss"])
     assert model.predict_on_batch(batch).shape == (16, 6, 6, 1)
+
+
+def test_no_input_is_called_as_an_argument_of_a_method():
+    takers = ("fit", "encode", "features", "reconstruction_error", "log_likelihood", "elbo_terms", "corrupt", "decode")
+    takers += ("sample", "sample_each", "interpolate", "attribute_vector", "add_attribute")
+    signatures = [inspect.signature(getattr(keras_ae.Autoencoder, taker)) for taker in takers]
+    for name in {name for each in signatures for name in each.parameters} - {"inputs", "options"}:
+        with pytest.raises(SpecError, match=f"name must be a word that is no argument of a method, got '{name}'"):
+            Condition(2, name=name)
+
+
+def test_a_row_that_does_not_follow_from_x_says_so():
+    with pytest.raises(TypeError, match=r"does not follow from x\. Give it by name, labels=\.\.\."):
+        Labels(3).derived(np.ones((2, 4)))

@@ -23,8 +23,16 @@ def tensor(value):
 
 
 def heads_of(row, columns):
-    """The heads of a likelihood, side by side in the last axis of an array or tensor, by name."""
-    return dict(zip(row.heads, ops.split(columns, len(row.heads), axis=-1), strict=True))
+    """The heads of a likelihood, side by side in the last axis of an array or tensor, by name, and a library of 9."""
+    beside = {name: 9.0 * np.ones(len(columns), "float32") for name in row.inputs}
+    return dict(zip(row.heads, ops.split(columns, len(row.heads), axis=-1), strict=True)) | beside
+
+
+def built_layer(row, columns):
+    """The layer of a likelihood, built for such columns."""
+    layer = likelihood_layer(row)
+    layer(heads_of(row, tensor(columns)))
+    return layer
 
 
 def array(value):
@@ -179,8 +187,8 @@ def test_nll_of_the_discretized_logistic_is_that_of_scipy(mean, log_scale):
 def test_nll_sums_over_the_values_of_a_sample():
     x = tensor(np.random.default_rng(0).uniform(size=(3, 4, 4, 2)))
     for name, row in LIKELIHOODS.items():
-        layer = likelihood_layer(row)
-        outputs = heads_of(row, tensor(np.random.default_rng(1).normal(size=(3, 4, 4, 2 * len(row.heads)))))
+        columns = np.random.default_rng(1).normal(size=(3, 4, 4, 2 * len(row.heads)))
+        layer, outputs = built_layer(row, columns), heads_of(row, tensor(columns))
         nll = array(layer.nll(x, outputs))
         assert nll.shape == (3,), name
         each = array(layer.nll_of_values(x, outputs))
@@ -274,9 +282,9 @@ def gradient(function, value):
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_values_and_gradients_are_finite_at_extremes(name):
     row = LIKELIHOODS[name]
-    layer = likelihood_layer(row)
     # Where a likelihood has one head, the columns are values of their own.
     pairs = [(a, b) for a in (-1e4, -90.0, -0.05, 0.0, 1e-6, 0.05, 90.0, 1e4) for b in (-1e4, -20.0, 0.0, 20.0, 1e4)]
+    layer = built_layer(row, pairs)
     for value in (0.0, 0.25, 1.0):
         x = tensor(np.full((len(pairs), 2 // len(row.heads)), value))
         assert np.isfinite(array(layer.nll(x, heads_of(row, tensor(pairs))))).all()
@@ -288,8 +296,8 @@ def test_values_and_gradients_are_finite_at_extremes(name):
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_gradients_are_the_slopes_of_the_nll(name):
     row = LIKELIHOODS[name]
-    layer = likelihood_layer(row)
     columns = np.random.default_rng(0).normal(size=(40, 2))
+    layer = built_layer(row, columns)
     x = np.random.default_rng(1).integers(0, 256, (40, 2 // len(row.heads))) / 255
     step = 1e-2
     slopes = []

@@ -39,6 +39,7 @@ def test_batches_of_few_samples_have_the_neighbours_that_there_are(samples):
     np.testing.assert_allclose(found, np.log(max(samples - 1, 1)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_term_makes_a_map_keep_neighbours():
     digits = keras_ae.datasets.load("mnist_mini").train.x[:400]
     kept = {}

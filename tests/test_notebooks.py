@@ -5,11 +5,10 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-QUICK = "quickstart"
-CASES = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem != QUICK), id=path.stem) for path in NOTEBOOKS]
 
 
-@pytest.mark.parametrize("path", CASES)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # Jupyter's own event loop and its messaging close their sockets late; that is theirs to mend.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::DeprecationWarning:jupyter_client")

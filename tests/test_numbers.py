@@ -180,7 +180,7 @@ def test_units_of_a_sparse_code_are_counted():
 
 def test_what_has_no_sides_has_no_ssim_and_nothing_is_asked_of_no_sample(linear):
     assert "ssim" not in measured(linear.model, linear.data, num_samples=None)
-    with pytest.raises(ValueError, match="at least 1, got 0"):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
         measured(linear.model, linear.data, num_samples=0)
 
 

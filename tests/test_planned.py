@@ -6,11 +6,8 @@ import pytest
 import keras_ae
 
 NAMES = {
-    "cvae": "one-hot columns",
-    "conditional_vae": "one-hot columns",
     "topk_sae": "'sparse_ae'",
     "lstm_ae": "input_shape=",
-    "vq_vae": "'conv_vae'",
 }
 
 
@@ -21,9 +18,28 @@ def test_a_model_that_is_planned_names_the_way_today(name):
             ask(name)
 
 
-@pytest.mark.parametrize("option", ["labels", "num_classes", "top_k"])
-def test_an_option_that_is_planned_names_the_way_today(option):
-    with pytest.raises(ValueError, match=rf"no option '{option}'\. .* planned; today .* It takes input_shape"):
+def test_an_option_that_is_planned_names_the_way_today():
+    with pytest.raises(ValueError, match=r"no option 'top_k'\. .* planned; today .* It takes input_shape"):
+        keras_ae.build("vae", top_k=10)
+
+
+@pytest.mark.parametrize("name", ["conditional_vae", "cond_vae"])
+def test_a_conditional_model_by_another_name_is_told_its_own(name):
+    with pytest.raises(ValueError, match=rf"^Unknown model '{name}'\. Conditional models are 'cvae' and 'conv_cvae'"):
+        keras_ae.build(name)
+
+
+@pytest.mark.parametrize("option", ["num_embeddings", "embedding_dim"])
+def test_an_option_that_has_another_name_here_names_it(option):
+    with pytest.raises(ValueError, match=rf"no option '{option}'\. The entries of a codebook are codes=.* It takes"):
+        keras_ae.build("vq_vae", **{option: 10})
+
+
+@pytest.mark.parametrize("option", ["labels", "num_classes", "condition"])
+def test_an_option_of_conditional_models_names_them(option):
+    with pytest.raises(
+        ValueError, match=rf"no option '{option}'\. Conditional models are 'cvae'.* It takes input_shape"
+    ):
         keras_ae.build("vae", **{option: 10})
 
 

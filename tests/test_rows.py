@@ -10,7 +10,9 @@ import pytest
 import keras_ae
 from keras_ae import (
     ELBO,
+    MLP,
     Activation,
+    Attention,
     Conv,
     Cycle,
     Deconv,
@@ -19,12 +21,17 @@ from keras_ae import (
     Flatten,
     Gaussian,
     GaussianNoise,
+    HierarchicalQuantiser,
     Identity,
     Masking,
+    MaskToken,
     MixturePrior,
     NeighbourEmbedding,
     Norm,
+    Patch,
     Pool,
+    Position,
+    Quantiser,
     Ramp,
     Reconstruction,
     Reshape,
@@ -34,6 +41,7 @@ from keras_ae import (
     Spec,
     SpecError,
     SpectralNoise,
+    Unpatch,
     Upsample,
     Vector,
     rows,
@@ -74,6 +82,15 @@ PLACED = {
     "group norm": (Norm("group", groups=2), (4, 6)),
     "dropout": (Dropout(0.5), (4, 3)),
     "activation": (Activation("gelu"), (4, 3)),
+    "patches of a series": (Patch(3, 5), (6, 2)),
+    "patches of unequal axes": (Patch((2, 3), 5), (4, 6, 2)),
+    "patches of a volume": (Patch(2, 3), (4, 2, 2, 1)),
+    "patches that are joined": (Unpatch((2, 3), (4, 6, 2)), (4, 5)),
+    "places on one axis": (Position(), (4, 6)),
+    "places on two axes": (Position((2, 3)), (6, 8)),
+    "attention": (Attention(2), (5, 6)),
+    "perceptron": (MLP(2, "relu"), (5, 6)),
+    "mask token": (MaskToken(), (5, 6)),
     "residual": (Residual((Conv(3), Norm(), Conv(3, activation="linear")), "relu"), (4, 4, 3)),
     "residual with a projection": (Residual((Dense(5),)), (7,)),
     "residual in a residual": (Residual((Dense(4), Residual((Dense(6), Dense(4))))), (4, 2)),
@@ -89,6 +106,7 @@ ALL_ROWS = [
     ELBO(Cycle(0.0, 1.0, period=10, rise=0.25)),
     Gaussian(3, prior=MixturePrior(4)),
     MixturePrior(5),
+    keras_ae.ConditionalPrior(8),
     Identity(12),
     NeighbourEmbedding(Ramp(0.0, 30.0, steps=9), count=4),
     Sparsity("kl", Ramp(0.1, 0.2, steps=4), rho=0.2),
@@ -109,6 +127,18 @@ ALL_ROWS = [
     keras_ae.DiscretizedLogistic(16),
     keras_ae.Labels(10),
     keras_ae.Condition(2, "dose", ("encoder",)),
+    Quantiser(8, 4, decay=None),
+    HierarchicalQuantiser(Quantiser(8, 4), Quantiser(16, 2), (Conv(4, 4, 2),)),
+    keras_ae.VectorQuantisation(0.5),
+    keras_ae.Matched(8, (Dense(16, "relu"),)),
+    keras_ae.Adversarial(3.0),
+    keras_ae.Ladder((4, 2), (16, 8)),
+    keras_ae.LadderELBO(0.5, free_bits=0.25),
+    keras_ae.TopDown((4, 2), (16, 8)),
+    keras_ae.LogCounts(),
+    keras_ae.Library(),
+    keras_ae.MaskedReconstruction(0.5),
+    keras_ae.CountELBO(Ramp(0.0, 1.0, steps=10)),
     *(row for row in LIKELIHOODS.values() if type(row).__module__.startswith("keras_ae")),
 ]
 
@@ -201,7 +231,7 @@ def test_no_row_type_is_left_out_above():
 
 
 def test_the_names_that_editors_read_are_those_of_the_rows():
-    bases = {"Code", "Corruption", "Input", "Likelihood", "Objective", "Row", "Schedule"}
+    bases = {"Code", "Corruption", "Discrete", "Input", "Likelihood", "Objective", "Row", "Schedule"}
     declared = {name for name, kind in ROWS.items() if kind.__module__.startswith("keras_ae.rows.")}
     assert set(rows.__all__) == declared | bases | {"SpecError", "sparse_code"}
 

@@ -181,6 +181,7 @@ def assert_same_arrays(run, other, *names):
         assert all(np.array_equal(expected[path], found[path]) for path in expected), name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="bit for bit is promised on TensorFlow, CPU")
 def test_resume_after_a_kill_equals_the_uninterrupted_run_bit_for_bit(tmp_path):
     whole = trained(tmp_path / "whole")

@@ -180,6 +180,7 @@ def test_batches_that_cannot_be_made_are_refused_before_any_training(waveforms, 
         audio.MaskBatches(waveforms, **options)
 
 
+@pytest.mark.slow
 def test_a_model_of_masks_learns_and_denoises():
     model = keras_ae.build(audio.mask_spec(widths=(4, 8)), optimizer=keras.optimizers.Adam(5e-3), seed=0)
     batches = audio.MaskBatches(VOICES, 4, snr=(0.0, 0.0), speed=(1, 1))
@@ -196,6 +197,7 @@ def test_a_model_of_masks_learns_and_denoises():
 # From log-mel spectrograms to waveforms
 
 
+@pytest.mark.slow
 @needs("librosa")
 @pytest.mark.filterwarnings("ignore")  # Of librosa's own imports.
 def test_griffin_lim_gives_a_waveform_of_that_spectrogram():

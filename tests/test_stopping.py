@@ -103,6 +103,7 @@ def test_a_checkpoint_of_every_epoch_is_no_judge(tmp_path):
     assert (tmp_path / "last.keras").exists()
 
 
+@pytest.mark.slow
 def test_best_weights_are_those_at_full_weight():
     """At a small weight the loss is least before the ramp has come far."""
     spec = spec_of(ELBO(Ramp(0.0, 20.0, steps=200)))
@@ -117,6 +118,7 @@ def test_best_weights_are_those_at_full_weight():
     )  # Of few draws.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [Ramp(0.0, 1.0, steps=300), Cycle(0.0, 1.0, period=100)], ids=["ramp", "cycle"])
 def test_estimators_keep_weights_of_the_full_loss(schedule):
     bounds = []
@@ -128,6 +130,7 @@ def test_estimators_keep_weights_of_the_full_loss(schedule):
     assert bounds[1] < bounds[0] + 2
 
 
+@pytest.mark.slow
 def test_an_estimator_takes_anneal():
     anneal = Anneal("beta", lambda epoch: min(1.0, epoch / 10))
     options = {"fit_params": {"callbacks": [anneal]}, "epochs": 20, "random_state": 0}

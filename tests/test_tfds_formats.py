@@ -76,6 +76,20 @@ def test_shares_and_a_later_start_give_the_batches_of_the_whole_stream(tiny, set
 
 
 @both_formats
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("settings", [{}, {"shuffle": True, "seed": 2}, {"shard": (1, 3)}])
+def test_each_sample_brings_its_own_label(tiny, settings, stream):
+    data = opened(tiny, stream=stream)
+    assert data.classes == 60
+    for part in (data.train, data.test):
+        batches = part.batches(8, labels=True, **settings)
+        for epoch in (0, 2):
+            for x, batch in zip(read(part.batches(8, **settings), epoch), read(batches, epoch), strict=True):
+                np.testing.assert_array_equal(batch["x"], x)
+                np.testing.assert_array_equal(x, IMAGES[batch["labels"]] / np.float32(255))
+
+
+@both_formats
 def test_streamed_images_are_resized_as_those_in_memory(tiny):
     streamed, kept = (opened(tiny, stream=stream, image_size=4) for stream in (True, False))
     (x,), (labels) = streamed.test.batches(20)[0], kept.test.y

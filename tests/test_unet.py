@@ -38,6 +38,7 @@ def test_without_its_last_rows_the_network_passes_the_picture_on():
     np.testing.assert_allclose(model.reconstruct(x), x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_small_model_takes_both_kinds_of_noise_off():
     x = keras_ae.datasets.load("mnist_mini").train.x
     kinds = (GaussianNoise(0.5), SaltAndPepper(0.3))

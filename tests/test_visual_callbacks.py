@@ -15,6 +15,12 @@ X = np.random.default_rng(0).uniform(size=(30, 4, 4, 1)).astype("float32")
 LABELS = np.arange(30) % 3
 
 
+def spec_of(latent_dim, corruption=None):
+    """A stand-in for a spec without inputs."""
+    code = SimpleNamespace(prior=None, latent_dim=latent_dim)
+    return SimpleNamespace(corruption=corruption, code=code, code_shape=(latent_dim,), beside=lambda *parts: ())
+
+
 class FakeModel:
     """A linear encoder whose scale a test may change; `active` of its dimensions react to x."""
 
@@ -22,8 +28,9 @@ class FakeModel:
 
     def __init__(self, latent_dim=2, gaussian=True, corruption=None):
         self.weights = np.random.default_rng(1).normal(size=(16, latent_dim))
-        self.spec = SimpleNamespace(corruption=corruption, code=SimpleNamespace(prior=None, latent_dim=latent_dim))
+        self.spec = spec_of(latent_dim, corruption)
         self.gaussian, self.active, self.scale = gaussian, latent_dim, 1.0
+        self.can_sample = gaussian
         self.decoded, self.reconstructed = [], []
 
     def encode(self, x, batch_size=None):
@@ -229,9 +236,11 @@ def test_bad_arguments_are_refused_before_training(make, words):
 class TinyVAE(keras.Model):
     """A real Keras model with the methods of an `Autoencoder`."""
 
+    can_sample = True
+
     def __init__(self):
         super().__init__()
-        self.spec = SimpleNamespace(corruption=None, code=SimpleNamespace(prior=None, latent_dim=2))
+        self.spec = spec_of(2)
         self.flatten = keras.layers.Flatten()
         self.to_mean = keras.layers.Dense(2)
         self.to_pixels = keras.layers.Dense(16)

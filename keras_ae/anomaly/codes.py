@@ -10,10 +10,10 @@ class LatentMahalanobis(Score):
 
     def _fit(self, x):
         super()._fit(x)
-        self.whitening = Whitening().fit(self.model.encode(x))
+        self.whitening = Whitening().fit(self.codes(x))
 
     def _score(self, x):
-        return self.whitening.squares(self.model.encode(x))
+        return self.whitening.squares(self.codes(x))
 
 
 class LatentKNN(Score):
@@ -38,7 +38,7 @@ class LatentKNN(Score):
 
     def _fit(self, x):
         super()._fit(x)
-        self.nearest.fit(self.model.encode(x))
+        self.nearest.fit(self.codes(x))
 
     def _score(self, x):
-        return self.nearest.distances(self.model.encode(x))
+        return self.nearest.distances(self.codes(x))

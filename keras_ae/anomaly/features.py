@@ -5,6 +5,7 @@ import numpy as np
 from keras_ae.anomaly.base import Score, as_floats
 from keras_ae.anomaly.neighbours import NEIGHBOURS
 from keras_ae.checks import checked_least
+from keras_ae.feeding import rows_of, x_of
 
 _AT_ONCE = 512  # Images whose neighbours are held at a time.
 
@@ -40,13 +41,15 @@ class FeatureKNN(Score):
         self.grid, self.neighbours, self.kept, self.seed = grid, neighbours, kept, seed
 
     def _fit(self, x):
-        if len(x) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 samples, got {len(x)}.")
-        x = np.random.default_rng(self.seed).permutation(x)[: self.kept]
-        self.count = min(self.neighbours, len(x) - 1)
+        count = len(x_of(x))
+        if count < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 samples, got {count}.")
+        x = rows_of(x, np.random.default_rng(self.seed).permutation(count)[: self.kept])
+        count = min(self.kept, count)
+        self.count = min(self.neighbours, count - 1)
         maps = self.model.feature_maps(x, grid=self.grid)
         # The length of a layer's vector, so that a layer of many maps counts no more than others.
-        self.units = {name: max(np.sqrt(np.square(each).sum() / len(x)), 1e-12) for name, each in maps.items()}
+        self.units = {name: max(np.sqrt(np.square(each).sum() / count), 1e-12) for name, each in maps.items()}
         self.mean = 0.0
         flat = self._flat(maps)
         self.mean = flat.mean(axis=0)
@@ -85,6 +88,7 @@ class FeatureKNN(Score):
 
     def _contributions(self, x):
         maps = self.model.feature_maps(x, grid=self.grid)
+        x = x_of(x)
         found = np.zeros(x.shape)
         for row, feature in enumerate(self._flat(maps)):
             _, which = self._others(feature[None])

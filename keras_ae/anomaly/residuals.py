@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_ae.anomaly.base import Score, as_floats
 from keras_ae.anomaly.whitening import Whitening
+from keras_ae.feeding import rows_of, x_of
 
 
 class ReconstructionError(Score):
@@ -21,7 +22,7 @@ class ReconstructionError(Score):
         self.kind = kind
 
     def _fit(self, x):
-        self._score(x[:1])  # There is nothing to learn, but a kind or a shape to refuse.
+        self._score(rows_of(x, slice(1)))  # There is nothing to learn, but a kind or a shape to refuse.
 
     def _score(self, x):
         return self.model.reconstruction_error(x, kind=self.kind)
@@ -45,8 +46,8 @@ class WhitenedResidual(Score):
         return self.whitening.squares(self._residuals(x))
 
     def _contributions(self, x):
-        return self.whitening.parts(self._residuals(x)).reshape(x.shape)
+        return self.whitening.parts(self._residuals(x)).reshape(x_of(x).shape)
 
-    def _residuals(self, x: np.ndarray) -> np.ndarray:
+    def _residuals(self, x: np.ndarray | dict) -> np.ndarray:
         """x - x_hat: (n, *input_shape) -> (n, values)."""
-        return (as_floats(x) - self.model.reconstruct(x)).reshape(len(x), -1)
+        return (as_floats(x_of(x)) - self.model.reconstruct(x)).reshape(len(x_of(x)), -1)

@@ -5,6 +5,7 @@ import numpy as np
 from keras_ae.anomaly.base import Score, as_floats
 from keras_ae.anomaly.neighbours import KEPT, NEIGHBOURS, Neighbours
 from keras_ae.checks import checked_least
+from keras_ae.feeding import with_x, x_of
 
 
 class LatentViews(Score):
@@ -68,12 +69,12 @@ class LatentViews(Score):
             vectors = self._vectors(seen, view)
             self.normal.append([np.sort(near.fit(each).own) for near, each in zip(nearest, vectors, strict=True)])
 
-    def _seen(self, x: np.ndarray, view: int) -> list[np.ndarray]:
+    def _seen(self, x: np.ndarray | dict, view: int) -> list[np.ndarray]:
         """Return codes, (n, latent_dim), and where they count residuals, (n, values), without what the view hides."""
-        x = as_floats(x)
-        seen = np.where(self.hidden[view], self.mean, x)
+        batch, x = x, as_floats(x_of(x))
+        seen = with_x(batch, np.where(self.hidden[view], self.mean, x))
         residuals = [(x - self.model.reconstruct(seen)).reshape(len(x), -1)] if self.residual else []
-        return [self.model.encode(seen), *residuals]
+        return [self.codes(seen), *residuals]
 
     def _vectors(self, seen: list[np.ndarray], view: int) -> list[np.ndarray]:
         """Return the codes, and where residuals count the codes beside them."""
@@ -85,7 +86,7 @@ class LatentViews(Score):
         whole, *halves = [self._surprise(x, view) for view in range(1 + self.views)]
         return (whole + np.mean(halves, axis=0)) / 2 if halves else whole
 
-    def _surprise(self, x: np.ndarray, view: int) -> np.ndarray:
+    def _surprise(self, x: np.ndarray | dict, view: int) -> np.ndarray:
         vectors = self._vectors(self._seen(x, view), view)
         parts = zip(self.nearest[view], self.normal[view], vectors, strict=True)
         return np.mean([surprise(near.distances(each), normal) for near, normal, each in parts], axis=0)

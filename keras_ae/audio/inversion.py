@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ae import spectra
+from keras_ae.checks import checked_whole
 from keras_ae.extras import optional
 
 
@@ -29,8 +30,7 @@ def griffin_lim(x: np.ndarray, *, iterations: int = 32, seed: int = 0) -> np.nda
         raise ValueError(f"x has shape {x.shape}: log-mel spectrograms are (n, {spectra.BANDS}, frames, 1).")
     if not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"x must lie in [0, 1], got values in [{x.min():.4g}, {x.max():.4g}]. Clip it first.")
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}.")
+    checked_whole("iterations", iterations)
     librosa = optional("librosa", "librosa", "audio")
     if x.ndim == 4:
         return np.stack([_inverted(librosa, one, iterations, seed) for one in x])

@@ -5,6 +5,6 @@ The ones that look at a model leave it as it is: no weight and no random generat
 
 from keras_ae.callbacks.anneal import Anneal
 from keras_ae.callbacks.collapse import CollapseMonitor
-from keras_ae.callbacks.pictures import LatentVisualizer, ReconstructionVisualizer
+from keras_ae.callbacks.pictures import LatentVisualizer, ReconstructionVisualizer, SampleVisualizer
 
-__all__ = ["Anneal", "CollapseMonitor", "LatentVisualizer", "ReconstructionVisualizer"]
+__all__ = ["Anneal", "CollapseMonitor", "LatentVisualizer", "ReconstructionVisualizer", "SampleVisualizer"]

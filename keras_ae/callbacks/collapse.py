@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_ae import metrics
 from keras_ae.checks import checked_examples, checked_least
+from keras_ae.feeding import rows_of, x_of
 
 
 class CollapseMonitor(keras.callbacks.Callback):
@@ -16,7 +17,8 @@ class CollapseMonitor(keras.callbacks.Callback):
     says is printed between two epochs, where it does not break the progress bar, and kept.
 
     Args:
-        x: examples to encode, (n, ...), n >= 2; some thousand are enough. Validation data tell more than training data.
+        x: examples to encode, (n, ...), n >= 2, or a dict of them and of inputs beside them; some thousand are enough.
+            Validation data tell more than training data.
         threshold: the least variance of the posterior mean, and the least KL in nats, of a dimension in use.
         every: epochs from one check to the next; the first epoch is always checked, because `CSVLogger` takes its
             columns from there.
@@ -32,10 +34,12 @@ class CollapseMonitor(keras.callbacks.Callback):
             at the start of training, when the model has no Gaussian posterior.
     """
 
-    def __init__(self, x: np.ndarray, *, threshold: float = 0.01, every: int = 1, patience: int = 2, verbose: int = 1):
+    def __init__(
+        self, x: np.ndarray | dict, *, threshold: float = 0.01, every: int = 1, patience: int = 2, verbose: int = 1
+    ):
         super().__init__()
         self.x = checked_examples(x)
-        if len(self.x) < 2:
+        if len(x_of(self.x)) < 2:
             raise ValueError("CollapseMonitor needs at least 2 examples: activity is a variance over them.")
         if not threshold > 0:
             raise ValueError(f"threshold must be positive, not {threshold}.")
@@ -56,7 +60,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Start anew; refuse a model without a Gaussian posterior."""
         self._forget()
-        outputs = self.model.posterior(self.x[:1])
+        outputs = self.model.posterior(rows_of(self.x, slice(1)))
         if not {"z_mean", "z_log_var"} <= set(outputs):
             raise ValueError(
                 "CollapseMonitor needs a model with a Gaussian posterior (z_mean and z_log_var); "

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from keras_ae.checks import checked_examples, checked_least
+from keras_ae.checks import checked_examples, checked_least, checked_whole
+from keras_ae.feeding import rows_of, with_x, x_of
+from keras_ae.intake import checked_batch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 class _Visualizer(keras.callbacks.Callback, ABC):
     """Draws every few epochs into numbered PNG files, and joins each kind into a GIF at the end of training."""
 
-    def __init__(self, x: np.ndarray, *, folder: str | os.PathLike, every: int, gif: bool):
+    def __init__(self, x: np.ndarray | dict | None, *, folder: str | os.PathLike, every: int, gif: bool):
         super().__init__()
-        self.x = checked_examples(x)
+        self.x = None if x is None else checked_examples(x)
         self.folder = Path(folder)
         self.every = checked_least("every", every)
         self.gif = gif
@@ -88,11 +90,12 @@ class LatentVisualizer(_Visualizer):
 
     Two latent dimensions are drawn as they are, more of them in the plane of their largest variance, held steady from
     picture to picture; the axes only ever grow. For two dimensions there is also `latent-grid-0001.png`, what the
-    plane decodes to: at normal quantiles for a Gaussian posterior, else over the range of the data's latents. When
-    training is resumed (`initial_epoch`), the pictures of the epochs before join the GIF.
+    plane decodes to: at normal quantiles for a Gaussian posterior, else over the range of the data's latents; where
+    inputs stand beside x, those of the first example hold for all of the grid. When training is resumed
+    (`initial_epoch`), the pictures of the epochs before join the GIF.
 
     Args:
-        x: examples to encode, (n, ...); some thousand are enough.
+        x: examples to encode, (n, ...), or a dict of them and of inputs beside them; some thousand are enough.
         labels: their classes or a quantity, (n,), to colour them by.
         folder: where the files go; made if missing.
         every: epochs from one picture to the next.
@@ -105,7 +108,7 @@ class LatentVisualizer(_Visualizer):
 
     def __init__(
         self,
-        x: np.ndarray,
+        x: np.ndarray | dict,
         labels: np.ndarray | None = None,
         *,
         folder: str | os.PathLike,
@@ -115,8 +118,9 @@ class LatentVisualizer(_Visualizer):
     ):
         super().__init__(x, folder=folder, every=every, gif=gif)
         self.labels = None if labels is None else np.asarray(labels)
-        if self.labels is not None and self.labels.shape != (len(self.x),):
-            raise ValueError(f"labels must be one an example, ({len(self.x)},), not {self.labels.shape}.")
+        count = len(x_of(self.x))
+        if self.labels is not None and self.labels.shape != (count,):
+            raise ValueError(f"labels must be one an example, ({count},), not {self.labels.shape}.")
         self.grid = checked_least("grid", grid, least=2)
         self._plane = None
         self._limits = None
@@ -125,24 +129,29 @@ class LatentVisualizer(_Visualizer):
         """Draw and save the pictures of an epoch, counted from 1."""
         from keras_ae import plots
 
-        z = np.asarray(self.model.encode(self.x))
+        z = self.model.encode(self.x)
+        z = z.reshape(len(z), -1)
         if not self._is_finite(z, epoch):
             return
         if z.shape[1] > 2:
             self._plane = plots.principal_plane(z, self._plane)
-        variational = "z_mean" in self.model.posterior(self.x[:1])
-        if self._limits is None and variational:
+        has_prior = self.model.can_sample
+        if self._limits is None and has_prior:
             self._limits = ((-3.0, 3.0),) * min(z.shape[1], 2)  # Where the prior lies: the posterior will fill it.
         self._limits = _grown(self._limits, z if self._plane is None else self._plane.project(z))
         title = f"epoch {epoch}"
         figure = plots.latent_scatter(z, self.labels, title=title, plane=self._plane, limits=self._limits)
         self._save(figure, "latents", epoch)
         if z.shape[1] == 2:
-            values_x, values_y = self._grid_values(z, variational)
+            values_x, values_y = self._grid_values(z, has_prior)
             points = np.stack(np.meshgrid(values_x, values_y), axis=-1).reshape(-1, 2).astype("float32")
-            images = np.asarray(self.model.decode(points))
+            takers = self.model.spec.beside("decoder", "likelihood")
+            batch = checked_batch(rows_of(self.x, slice(1)), self.model.spec) if takers else {}
+            beside = {row.name: batch[row.name][0] for row in takers}
+            codes = points.reshape(-1, *self.model.spec.code_shape)
+            images = np.asarray(self.model.decode(codes, **beside))
             if self._is_finite(images, epoch):
-                data_range = plots.value_range(self.x)
+                data_range = plots.value_range(x_of(self.x))
                 figure = plots.latent_grid(images, values_x, values_y, title=title, data_range=data_range)
                 self._save(figure, "latent-grid", epoch)
 
@@ -163,7 +172,7 @@ class ReconstructionVisualizer(_Visualizer):
     each picture.
 
     Args:
-        x: examples, (n, ...); the first `n` are drawn.
+        x: examples, (n, ...), or a dict of them and of inputs beside them; the first `n` are drawn.
         folder: where the files go; made if missing.
         every: epochs from one picture to the next.
         n: how many examples.
@@ -173,20 +182,55 @@ class ReconstructionVisualizer(_Visualizer):
         ValueError: `x` is empty or not finite, `every` < 1 or `n` < 1.
     """
 
-    def __init__(self, x: np.ndarray, *, folder: str | os.PathLike, every: int = 1, n: int = 10, gif: bool = False):
+    def __init__(
+        self, x: np.ndarray | dict, *, folder: str | os.PathLike, every: int = 1, n: int = 10, gif: bool = False
+    ):
         super().__init__(x, folder=folder, every=every, gif=gif)
-        self.x = self.x[: checked_least("n", n)]
+        self.x = rows_of(self.x, slice(checked_whole("n", n)))
 
     def draw(self, epoch: int) -> None:
         """Draw and save the picture of an epoch, counted from 1."""
         from keras_ae import plots
 
-        corrupts = self.model.spec.corruption is not None
+        corrupts, x = self.model.spec.corruption is not None, x_of(self.x)
         inputs = np.asarray(self.model.corrupt(self.x, seed=0)) if corrupts else None
-        x_hat = np.asarray(self.model.reconstruct(inputs if corrupts else self.x))
+        x_hat = np.asarray(self.model.reconstruct(with_x(self.x, inputs) if corrupts else self.x))
         if self._is_finite(x_hat, epoch):
-            figure = plots.reconstructions(self.x, x_hat, inputs=inputs, n=len(self.x), title=f"epoch {epoch}")
+            figure = plots.reconstructions(x, x_hat, inputs=inputs, n=len(x), title=f"epoch {epoch}")
             self._save(figure, "reconstructions", epoch)
+
+
+class SampleVisualizer(_Visualizer):
+    """Samples during training: `samples-0001.png`, ..., a row for each class where the model takes classes.
+
+    The codes are drawn from the prior by the same noise for each picture.
+
+    Args:
+        folder: where the files go; made if missing.
+        every: epochs from one picture to the next.
+        n: samples in a row; without classes, samples in all, eight in a row.
+        seed: fixes the noise.
+        gif: whether to join the pictures into `samples.gif` at the end of training.
+        **inputs: what the model takes beside classes, by name, as `Autoencoder.sample` does; one value counts for all.
+            Classes given are those that get a row.
+
+    Raises:
+        ValueError: `every` < 1 or `n` < 1; at the first picture, a model that cannot sample, or missing inputs.
+    """
+
+    def __init__(
+        self, *, folder: str | os.PathLike, every: int = 1, n: int = 8, seed: int = 0, gif: bool = False, **inputs
+    ):
+        super().__init__(None, folder=folder, every=every, gif=gif)
+        self.n, self.seed, self.inputs = checked_whole("n", n), seed, inputs
+
+    def draw(self, epoch: int) -> None:
+        """Draw and save the picture of an epoch, counted from 1."""
+        from keras_ae import plots
+
+        rows = self.model.sample_each(self.n, self.seed, **self.inputs)
+        if self._is_finite(np.stack(list(rows.values())), epoch):
+            self._save(plots.samples_by_class(rows, title=f"epoch {epoch}"), "samples", epoch)
 
 
 def _grown(limits: tuple | None, points: np.ndarray) -> tuple[tuple[float, float], ...]:

@@ -23,6 +23,8 @@ ORDER, DYNAMIC, STATIC = 0, 1, 2
 class Batches(keras.utils.PyDataset):
     """Batches `(x,)` of NumPy float32, x: (batch, *shape), for `model.fit`, `evaluate` and `predict`.
 
+    With `labels`, x is a dict: `({"x": x, "labels": y},)`, as models with inputs beside x take it.
+
     Made by `Part.batches`. The order of the samples and the binary noise depend on `seed`, on the attribute `epoch`
     and on the index alone. `epoch` counts up by itself after each epoch that Keras reads to its end; a training loop
     that resumes sets it at each epoch's begin, and the resumed run draws what the uninterrupted one drew. Noise
@@ -41,11 +43,13 @@ class Batches(keras.utils.PyDataset):
         shard: (index, count), for training on `count` workers: every batch is cut into `count` consecutive shares, as
             `np.array_split` cuts, and these are the shares of worker `index`. `batch_size` and `len` are those of
             the whole; order and noise are, too, so that the shares side by side are the batches of (0, 1).
+        labels: False for x alone. True puts the labels beside it, under "labels". A name, or several, puts the columns
+            of these names beside it, and the labels under the one name that no column has: `labels="condition"`.
 
     Raises:
-        ValueError: an argument out of its range, a part smaller than one batch with `drop_remainder`, a batch of
-            fewer samples than there are shards, or `binarize` of values outside [0, 1] (of a stream: when the batch is
-            read).
+        ValueError: an argument out of its range, labels or a column that the part has not, a part smaller than one
+            batch with `drop_remainder`, a batch of fewer samples than there are shards, or `binarize` of values outside
+            [0, 1] (of a stream: when the batch is read).
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Batches(keras.utils.PyDataset):
         binarize: str | None = None,
         drop_remainder: bool = False,
         shard: tuple[int, int] = (0, 1),
+        labels: bool | str | tuple[str, ...] = False,
     ):
         super().__init__()
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
@@ -71,6 +76,8 @@ class Batches(keras.utils.PyDataset):
         if binarize and part.range is not None:
             check_unit_range(*part.range, binarize)
         self.part = part
+        self.names = _names(labels)
+        part.labels_among(self.names)  # Or it is refused.
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.seed = check_seed(seed)
@@ -88,7 +95,7 @@ class Batches(keras.utils.PyDataset):
         whole, rest = divmod(len(self.part), self.batch_size)
         return whole + bool(rest and not self.drop_remainder) - self.start
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+    def __getitem__(self, index: int) -> tuple:
         """The batch `(x,)` at `index` after `start` of the epoch `self.epoch`.
 
         A sequential stream is read on where `index` follows the last one, and from its start otherwise.
@@ -98,8 +105,13 @@ class Batches(keras.utils.PyDataset):
         self._complete |= self._begun and index == len(self) - 1
         index += self.start
         ids = self._ids(index)
-        x = self._read_stream(index, ids) if self.part.sequential else self.part.take(ids)
-        return (self._binarized(x, ids),)
+        if self.part.sequential:
+            x, y = self._read_stream(index, ids)
+            beside = self.part.beside(ids, self.names, y)
+        else:
+            x, beside = self.part.take_beside(ids, self.names) if self.names else (self.part.take(ids), {})
+        x = self._binarized(x, ids)
+        return ({"x": x} | beside if beside else x,)
 
     def on_epoch_begin(self) -> None:
         """Called by Keras: from now on the last batch completes an epoch."""
@@ -127,16 +139,16 @@ class Batches(keras.utils.PyDataset):
         stored = np.split(np.arange(count), range(self.batch_size, count, self.batch_size))
         return np.concatenate(list(shuffled(stored, min(buffer_size, SHUFFLE_BUFFER_SAMPLES), rng)))
 
-    def _read_stream(self, index: int, ids: np.ndarray) -> np.ndarray:
+    def _read_stream(self, index: int, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         # A lock, because Keras may prefetch from a thread that outlives an epoch cut short.
         with self._stream_lock:
             epoch, position, stream = self._stream
             if (epoch, position) != (self.epoch, index):
                 to_come = [self._ids(later) for later in range(index, self.start + len(self))]
                 stream = Stream(self.part.store, np.concatenate(to_come), self.batch_size)
-            x = stream.take(ids)
+            found = stream.take(ids)
             self._stream = (self.epoch, index + 1, stream)
-        return x
+        return found
 
     def _ids(self, index: int) -> np.ndarray:
         """Return the samples of this shard's share of the batch at `index`, counted from the epoch's begin."""
@@ -201,6 +213,16 @@ def shuffled(batches: Iterable[np.ndarray], buffer_size: int, rng: np.random.Gen
         buffer[places] = batch
     order = rng.permutation(np.concatenate([buffer, *held]))
     yield from np.split(order, range(batch_size, count, batch_size))
+
+
+def _names(labels: bool | str | tuple[str, ...]) -> tuple[str, ...]:
+    """The names under which something stands beside x."""
+    if isinstance(labels, bool):
+        return ("labels",) if labels else ()
+    names = (labels,) if isinstance(labels, str) else tuple(labels)
+    if not all(isinstance(name, str) and name not in ("", "x") for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"labels={labels!r}: give True, or names other than 'x', each once.")
+    return names
 
 
 def check_seed(seed: int) -> int:

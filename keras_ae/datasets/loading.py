@@ -44,7 +44,8 @@ def load(
         source: one of
             a name: "mnist_mini", or of TensorFlow Datasets "mnist", "cifar10:3.0.2", any set with an `image`, and
             "spoken_digit", which becomes log-mel spectrograms;
-            an `.npz` (or a dict of arrays) with x_train, x_validation, x_test or x or X, and the same with y;
+            an `.npz` (or a dict of arrays) with x_train, x_validation, x_test or x or X, and the same with y; other
+            arrays of as many rows, such as dose_train and dose_test, are columns, which `Part.batches` gives by name;
             an `.npy`; an array; a pair (x, y);
             a folder of images: flat, or one sub-folder a class, or train/, validation/, test/ of either kind.
             A name known by heart is never taken for a folder: write "./mnist".
@@ -72,7 +73,7 @@ def load(
         name, parts, split, facts = _open(source, validation=validation, **options)
     else:
         name, facts = "arrays", {"source": "arrays"}
-        parts = stores.array_stores(_parts_of(_as_dict(source), name), image_size=size, stream=stream, source=name)
+        parts = _array_parts(_as_dict(source), name, image_size=size, stream=stream)
         split = dict.fromkeys(parts, "given")
     rows, carved = _carve(len(parts["train"]), [part for part in PARTS if part not in parts], validation, seed)
     data = {part: Part(parts.get(part, parts["train"]), rows.get(part), name=part) for part in PARTS}
@@ -80,6 +81,7 @@ def load(
         **facts,
         "preprocessing": facts.get("preprocessing") or _preprocessing(parts["train"], size),
         "range": data["train"].range,
+        "classes": facts.get("classes") or _classes(parts),
         "split": split | carved,
         "sizes": {part: len(data[part]) for part in PARTS},
         "input_shape": data["train"].shape,
@@ -103,7 +105,7 @@ def _open(source, *, validation, image_size, alpha, stream, data_dir, download) 
         return name, parts, dict.fromkeys(parts, "given"), facts
     if name not in DESCRIPTIONS and path.is_dir():
         parts, class_names, remark = _open_folder(path, image_size, alpha, stream)
-        facts = {"source": f"image folder {path.name}", "class_names": class_names}
+        facts = {"source": f"image folder {path.name}", "class_names": class_names, "classes": len(class_names) or None}
         facts["preprocessing"] = remark + _preprocessing(parts["train"], image_size)
         return path.name, parts, dict.fromkeys(parts, "given"), facts
     if name not in DESCRIPTIONS and path.is_file():
@@ -136,7 +138,7 @@ def _open_file(path: Path, image_size, stream: bool) -> dict:
     if stream and path.suffix == ".npz":
         raise ValueError(f"stream=True cannot map {path.name}, which is compressed. Save it as .npy, or stream=False.")
     arrays = _read_numpy(path, mapped=stream)
-    return stores.array_stores(_parts_of(arrays, path.name), image_size=image_size, stream=stream, source=path.name)
+    return _array_parts(arrays, path.name, image_size=image_size, stream=stream)
 
 
 def _read_numpy(path: Path, mapped: bool) -> dict[str, np.ndarray]:
@@ -178,6 +180,29 @@ def _as_dict(source) -> dict:
             raise ValueError(f"A tuple of {len(source)} is no source: give (x, y), or a dict with x_train, x_test, ...")
         return {"x": source[0], "y": source[1]}
     return {"x": source}
+
+
+def _array_parts(arrays: dict, source: str, **options) -> dict[str, stores.ArrayStore]:
+    return stores.array_stores(_parts_of(arrays, source), columns=_columns(arrays), source=source, **options)
+
+
+def _columns(arrays: dict) -> dict[str, dict]:
+    """What stands beside x and y, by part and name: "dose_test" is the column "dose" of test, "dose" that of train."""
+    found: dict[str, dict] = {part: {} for part in PARTS}
+    for key, array in arrays.items():
+        name, _, part = key.rpartition("_")
+        name, part = (name, part) if name and part in PARTS else (key, "train")
+        if name not in ("x", "X", "y"):
+            found[part][name] = array
+    return found
+
+
+def _classes(parts: dict) -> int | None:
+    """How many classes the labels of a source count, whole numbers from 0 on; None where they are none such."""
+    labels = [np.asarray(y) for store in parts.values() if (y := getattr(store, "y", None)) is not None]
+    if not labels or any(y.dtype.kind not in "bui" or y.ndim > 2 or y[0].size != 1 or y.min() < 0 for y in labels):
+        return None
+    return max(int(y.max()) for y in labels) + 1
 
 
 def _parts_of(arrays: dict, source: str) -> dict[str, tuple]:

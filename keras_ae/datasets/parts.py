@@ -40,6 +40,16 @@ class Part:
         """Whether samples can be read in their stored order only (a TFDS stream, but of ArrayRecord files)."""
         return not hasattr(self.store, "take")
 
+    @property
+    def columns(self) -> dict:
+        """What the source has beside samples and labels, by name, of all rows of the store, as it is."""
+        return getattr(self.store, "columns", {})
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels; those of a TFDS stream come with its samples only."""
+        return self.store.has_labels if hasattr(self.store, "read") else self.store.y is not None
+
     @cached_property
     def range(self) -> tuple[float, float] | None:
         """Bounds of the values: (0, 1) for images, else (least, largest); None for a stream of other arrays."""
@@ -70,6 +80,56 @@ class Part:
         """The samples at `places` in [0, n) of this part: float32, (len(places), *shape)."""
         return self.store.take(self.rows[places])
 
+    def take_beside(self, places: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+        """The samples at `places`, as `take` gives them, and what stands beside them, by name: (len(places), ...) each.
+
+        `names` are those of `beside`.
+        """
+        rows = self.rows[places]
+        if self.labels_among(names) and hasattr(self.store, "take_labelled"):
+            x, y = self.store.take_labelled(rows)
+            return x, self.beside(places, names, y)
+        return self.store.take(rows), self.beside(places, names, None if self.y is None else self.y[places])
+
+    def beside(self, places: np.ndarray, names: tuple[str, ...], labels: np.ndarray | None) -> dict:
+        """What stands beside the samples at `places`, by name.
+
+        Args:
+            places: in [0, n) of this part.
+            names: of columns of the source, and any one name for the labels.
+            labels: those of the samples, or None.
+        """
+        rows = self.rows[places]
+        return {name: np.asarray(self.columns[name])[rows] if name in self.columns else labels for name in names}
+
+    def asked_for(self, rows: tuple) -> tuple[str, ...]:
+        """The names of those inputs, rows of a spec, that this part gives: what follows from x only as a column."""
+        return tuple(row.name for row in rows if row.name in self.columns or not row.is_derived)
+
+    def labels_among(self, names: tuple[str, ...]) -> str | None:
+        """The one of these names that stands for the labels, as it is that of no column; None where all are columns.
+
+        Raises:
+            ValueError: several that are no columns, one where there are no labels, or a column of another length or of
+                what are no numbers.
+        """
+        others = [name for name in names if name not in self.columns]
+        if others and (len(others) > 1 or not self.has_labels):
+            has = ", ".join([*(["labels"] if self.has_labels else []), *map(repr, self.columns)]) or "nothing"
+            short = f"{' and '.join(map(repr, others))} {'are no columns' if len(others) > 1 else 'is no column'} of it"
+            raise ValueError(
+                f"The {self.name} part has {has} beside its samples, and {short}; labels stand for one name. Give a "
+                "source with labels, (x, y), or a dict with x_train, y_train and other columns, such as dose_train."
+            )
+        for name in set(names) - set(others):
+            column = np.asarray(self.columns[name])
+            if column.dtype.kind not in "buif" or column.ndim == 0 or len(column) != len(self.store):
+                raise ValueError(
+                    f"The column {name!r} beside the {self.name} part is {column.dtype} of shape {column.shape}. Give "
+                    f"numbers, one row for each of {len(self.store)} samples."
+                )
+        return others[0] if others else None
+
     def head(self, n: int) -> tuple[np.ndarray, np.ndarray | None]:
         """The first n samples and their labels (None without labels); of a stream, too.
 
@@ -92,9 +152,10 @@ class Part:
         binarize: str | None = None,
         drop_remainder: bool = False,
         shard: tuple[int, int] = (0, 1),
+        labels: bool | str | tuple[str, ...] = False,
     ) -> Batches:
         """Batches `(x,)` of this part for `model.fit`; see `Batches` for the arguments and the errors."""
-        options = {"shuffle": shuffle, "seed": seed, "binarize": binarize}
+        options = {"shuffle": shuffle, "seed": seed, "binarize": binarize, "labels": labels}
         return Batches(self, batch_size, **options, drop_remainder=drop_remainder, shard=shard)
 
     def _refuse_stream(self, what: str) -> None:
@@ -134,6 +195,11 @@ class Dataset:
                     f"Samples of the {part.name} part have shape {part.shape}, those of train {self.train.shape}. "
                     "Give them one shape (for images: image_size=)."
                 )
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes there are, None where there are no labels, or none that are whole numbers from 0 on."""
+        return self.info.get("classes")
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ class ArrayStore:
         image_size: (height, width) that images are resized to, or None.
         stream: leave x where it is, and check, convert and resize each batch as it is read.
         name: what messages call x.
+        columns: what else the source has beside x, by name, as it is.
 
     Raises:
         ValueError: x or y is no such array, or (in memory at once, streamed when read) holds NaN or infinity.
@@ -32,7 +33,9 @@ class ArrayStore:
         image_size: tuple[int, int] | None,
         stream: bool,
         name: str,
+        columns: dict | None = None,
     ):
+        self.columns = columns or {}
         self.name, self.y, self.stream, self.scale = name, y, stream, scale
         self.images = scale is not None
         if image_size and not self.images:
@@ -79,8 +82,9 @@ def array_stores(
     stream: bool = False,
     source: str = "",
     scale: int | None = None,
+    columns: dict[str, dict] | None = None,
 ) -> dict[str, ArrayStore]:
-    """Check the arrays of a source, (x, y) for each part's name, and put each in an `ArrayStore`.
+    """Check the arrays of a source, (x, y) for each part's name, and put each in an `ArrayStore`, with its columns.
 
     They are images where `is_images` says so, or where `scale` is given, by which those of files are divided.
 
@@ -95,7 +99,13 @@ def array_stores(
     levels = grey_levels(*(x[:PROBE] if stream else x for _, x, _ in checked.values()))
     options = {"image_size": image_size, "stream": stream}
     return {
-        part: ArrayStore(x, y, scale=scale or (levels if is_images(x) else None), name=name, **options)
+        part: ArrayStore(
+            *(x, y),
+            scale=scale or (levels if is_images(x) else None),
+            name=name,
+            columns=(columns or {}).get(part),
+            **options,
+        )
         for part, (name, x, y) in checked.items()
     }
 

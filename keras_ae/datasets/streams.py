@@ -18,11 +18,16 @@ class Stream:
         self.store, self.batches = store, store.read(size, mask)
         self.held = {}  # By place. Under a shuffle these are the samples of its buffer.
 
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """The samples at `places`, each of which is given out once: float32, (len(places), *shape)."""
+    def take(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The samples at `places`, each of which is given out once, and their labels, None where there are none.
+
+        float32, (len(places), *shape), and (len(places), ...).
+        """
         places = places.tolist()
         while not self.held.keys() >= set(places):
-            read, x, *_ = next(self.batches)
+            read, *fields = next(self.batches)
             # Copies, because a view would keep all samples that were read with it.
-            self.held.update((place, sample.copy()) for place, sample in zip(read.tolist(), x, strict=True))
-        return self.store.to_float(np.stack([self.held.pop(place) for place in places]))
+            samples = zip(read.tolist(), *fields, strict=True)
+            self.held.update((place, (x.copy(), *map(np.copy, y))) for place, x, *y in samples)
+        x, *y = (np.stack(field) for field in zip(*map(self.held.pop, places), strict=True))
+        return self.store.to_float(x), y[0] if y else None

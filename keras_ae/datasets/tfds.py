@@ -49,6 +49,11 @@ class TfdsStore:
         """The number of samples."""
         return self.builder.info.splits[self.split].num_examples
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether labels come with the samples."""
+        return "label" in self.builder.info.features
+
     def value_range(self) -> tuple[float, float]:
         """(Least, largest) possible value."""
         return (0.0, 1.0)
@@ -85,6 +90,11 @@ class RecordStore(TfdsStore):
         """The samples at `rows`: float32, (len(rows), *shape)."""
         (x,) = _stacked(self.source.__getitems__(rows.tolist()), ("image",), self.image_size)
         return self.to_float(x)
+
+    def take_labelled(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The samples at `rows`, as `take` gives them, and their labels, (len(rows),)."""
+        x, y = _stacked(self.source.__getitems__(rows.tolist()), ("image", "label"), self.image_size)
+        return self.to_float(x), y
 
 
 def load_tfds(
@@ -132,6 +142,7 @@ def load_tfds(
         "source": f"TensorFlow Datasets {info.full_name}",
         "version": str(builder.version),
         "licence": (info.redistribution_info.license or None) if info.redistribution_info else None,
+        "classes": getattr(info.features["label"], "num_classes", None) if "label" in info.features else None,
         "encoding": stored_encoding(builder, splits["train"]),
         "description": " ".join(info.description.split()),
         "homepage": info.homepage or None,

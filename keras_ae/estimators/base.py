@@ -8,10 +8,10 @@ import numpy as np
 
 from keras_ae import registry
 from keras_ae.anomaly import fit_trimmed
-from keras_ae.checks import checked_least
+from keras_ae.checks import checked_inputs, checked_least
 from keras_ae.estimators.tables import spec_for
 from keras_ae.extras import optional
-from keras_ae.feeding import ArrayBatches
+from keras_ae.feeding import ArrayBatches, rows_of, x_of
 from keras_ae.intake import gathered
 from keras_ae.stopping import judged_by
 
@@ -25,6 +25,12 @@ STEPS = 2000  # Optimiser steps that None as `epochs` stands for.
 
 class AutoencoderEstimator(sklearn_base.BaseEstimator):
     """Base of the estimators.
+
+    A conditional model, such as "cvae", takes what stands beside the rows as metadata, `labels` or `condition`, in
+    `fit` and in every method that reads rows or codes: `fit(X, labels=y)`, `transform(X, labels=y)`. How many classes
+    there are, or numbers, `fit` sees. In pipelines and searches they are routed as all metadata of scikit-learn are:
+    `set_config(enable_metadata_routing=True)`, then `estimator.set_fit_request(labels=True)` and the like for each
+    method.
 
     Args:
         model: None for a network sized to the table (`table_spec`), a name of `keras_ae.list_models()`, or a `Spec`.
@@ -71,27 +77,37 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
     def _table_options(self, features: int) -> dict:
         """Return `latent_dim` and `noise` of `table_spec` that suit the estimator."""
 
-    def _train(self, X, *, trim: float | None = None) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
-        """Fit `scaler_` and `model_`; return the rows as the model takes them, and which of them trimming kept."""
+    def _train(self, X, beside: dict, *, trim: float | None = None) -> tuple:  # noqa: N803
+        """Fit `scaler_` and `model_`; return the rows as the model takes them, and which of them trimming kept.
+
+        `beside` are the rows' metadata by name, None for those that are not given.
+        """
         X = self._checked(X, reset=True)  # noqa: N806
         self._check_arguments()
         seed = int(utils.check_random_state(self.random_state).randint(2**31 - 1))
-        spec = self._spec(X.shape[1])
+        spec = self._spec(X.shape[1], beside)
         is_table = len(spec.input_shape) == 1 and spec.likelihood.support is None
         self.scaler_ = preprocessing.StandardScaler().fit(X) if is_table else None
         self.model_ = registry.build(spec, seed=seed)
-        x, fit = self._to_model(X), partial(self._fit_rows, seed=seed)
+        x, fit = self._with(self._to_model(X), beside), partial(self._fit_rows, seed=seed)
         if trim is not None:
             return x, fit_trimmed(self.model_, x, share=trim, rounds=1, fit=fit)
         fit(x)
-        return x, np.ones(len(x), dtype=bool)
+        return x, np.ones(len(X), dtype=bool)
 
-    def _fit_rows(self, x: np.ndarray, *, seed: int) -> None:
-        order = np.random.default_rng(seed).permutation(len(x))
-        held = int(len(x) * self.validation_fraction) if len(x) >= 10 else 0
-        rows = x[order[held:]]
-        batch_size = self.batch_size or int(np.clip(len(rows) // 20, 32, 256))
-        steps = -(-len(rows) // batch_size)
+    def _with(self, rows: np.ndarray, beside: dict, name: str = "X") -> np.ndarray | dict:
+        """Rows in a dict with what the model takes beside them, where it takes anything."""
+        beside = {key: values for key, values in beside.items() if values is not None}
+        beside = checked_inputs(beside, self.model_.spec.inputs, len(rows), name, x=rows)
+        return {"x": rows} | beside if beside else rows
+
+    def _fit_rows(self, x: np.ndarray | dict, *, seed: int) -> None:
+        count = len(x_of(x))
+        order = np.random.default_rng(seed).permutation(count)
+        held = int(count * self.validation_fraction) if count >= 10 else 0
+        rows = rows_of(x, order[held:])
+        batch_size = self.batch_size or int(np.clip((count - held) // 20, 32, 256))
+        steps = -(-(count - held) // batch_size)
         epochs = self.epochs or int(np.clip(STEPS // steps, 10, 200))
         options = {"verbose": 0} | (self.fit_params or {})
         if held:
@@ -100,11 +116,13 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
             judged = f"val_{judged_by(self.model_, callbacks)}"
             stop = keras.callbacks.EarlyStopping(judged, mode="min", patience=patience, restore_best_weights=True)
             options["callbacks"] = [*callbacks, stop]
-            options["validation_data"] = ArrayBatches((x[order[:held]],), batch_size)
+            options["validation_data"] = ArrayBatches((rows_of(x, order[:held]),), batch_size)
         self.model_.fit(ArrayBatches((rows,), batch_size, shuffle=True, seed=seed), epochs=epochs, **options)
 
-    def _spec(self, features: int):
+    def _spec(self, features: int, beside: dict):
         options = dict(self.model_params or {})
+        if isinstance(self.model, str) and registry.takes(self.model, "labels"):
+            options = _counts(**beside) | options
         latent_dim = self.latent_dim
         if self.model is None:
             suited = self._table_options(features)
@@ -121,10 +139,10 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must lie in [0, 1), got {self.validation_fraction!r}.")
 
-    def _rows(self, X) -> np.ndarray:  # noqa: N803
+    def _rows(self, X, **beside) -> np.ndarray | dict:  # noqa: N803
         """Return new rows as the fitted model takes them: (n, features) -> (n, *input_shape)."""
         validation.check_is_fitted(self)
-        return self._to_model(self._checked(X))
+        return self._with(self._to_model(self._checked(X)), beside)
 
     def _checked(self, X, *, reset: bool = False) -> np.ndarray:  # noqa: N803
         """Return X, in any form that `Autoencoder.fit` takes, as finite float64 rows, all in memory.
@@ -150,3 +168,18 @@ class AutoencoderEstimator(sklearn_base.BaseEstimator):
         """Undo `_to_model`: (n, *input_shape) -> (n, features)."""
         rows = x.reshape(len(x), -1)
         return rows if self.scaler_ is None else self.scaler_.inverse_transform(rows)
+
+
+def _counts(labels, condition) -> dict:
+    """How many classes the labels of rows have, and how many numbers a condition; None where it is not given."""
+    given = {
+        name: np.asarray(each) for name, each in (("labels", labels), ("condition", condition)) if each is not None
+    }
+    for name, values in given.items():
+        if values.dtype.kind not in "buif" or not values.size or values.ndim == 0:
+            raise ValueError(
+                f"{name} must be numbers, one or several for each row, got {values.dtype} of shape {values.shape}. "
+                "Encode classes as whole numbers from 0 on, for example with LabelEncoder."
+            )
+    counts = {"labels": int(given["labels"].max()) + 1 if "labels" in given else None}
+    return counts | {"condition": given["condition"][0].size if "condition" in given else None}

@@ -20,14 +20,19 @@ class Denoiser(sklearn_base.OneToOneFeatureMixin, sklearn_base.TransformerMixin,
     def _table_options(self, features):
         return {"latent_dim": features, "noise": 0.3}
 
-    def fit(self, X, y=None):  # noqa: N803
+    def fit(self, X, y=None, *, labels=None, condition=None):  # noqa: N803
         """Train on clean rows X, (n, features), which are corrupted on the way, and return self; y is ignored."""
-        self._train(X)
+        self._train(X, {"labels": labels, "condition": condition})
         return self
 
-    def transform(self, X) -> np.ndarray:  # noqa: N803
+    def fit_transform(self, X, y=None, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
+        """Train on X and return it denoised."""
+        beside = {"labels": labels, "condition": condition}
+        return self.fit(X, y, **beside).transform(X, **beside)
+
+    def transform(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return denoised rows: (n, features) -> (n, features), float32."""
-        x = self._rows(X)
+        x = self._rows(X, labels=labels, condition=condition)
         return self._to_rows(self.model_.reconstruct(x)).astype("float32")
 
     def __sklearn_tags__(self):

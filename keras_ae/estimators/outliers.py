@@ -6,6 +6,7 @@ from keras_ae.anomaly import quantile_threshold, score_named
 from keras_ae.anomaly.neighbours import NEIGHBOURS
 from keras_ae.anomaly.thresholds import checked_contamination
 from keras_ae.estimators.base import AutoencoderEstimator, sklearn_base
+from keras_ae.feeding import rows_of
 
 
 class AutoencoderOutlierDetector(sklearn_base.OutlierMixin, AutoencoderEstimator):
@@ -58,29 +59,36 @@ class AutoencoderOutlierDetector(sklearn_base.OutlierMixin, AutoencoderEstimator
     def _table_options(self, features):
         return {"latent_dim": features, "noise": 0.3}
 
-    def fit(self, X, y=None):  # noqa: N803
+    def fit(self, X, y=None, *, labels=None, condition=None):  # noqa: N803
         """Train on X, (n, features), find the threshold, and return self; y is ignored."""
         contamination = checked_contamination(self.contamination)
-        x, kept = self._train(X, trim=contamination if self.robust else None)
+        beside = {"labels": labels, "condition": condition}
+        x, kept = self._train(X, beside, trim=contamination if self.robust else None)
         neighbours = contamination if self.robust else NEIGHBOURS
-        self.score_ = score_named(self.score, self.model_, neighbours=neighbours).fit(x[kept])
+        self.score_ = score_named(self.score, self.model_, neighbours=neighbours).fit(rows_of(x, kept))
         self.offset_ = -quantile_threshold(self.score_.score(x), contamination=contamination)
         return self
 
-    def score_samples(self, X) -> np.ndarray:  # noqa: N803
+    def score_samples(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return how normal rows are, the negative of `score_`: (n, features) -> (n,); lower is stranger."""
-        x = self._rows(X)
+        x = self._rows(X, labels=labels, condition=condition)
         return -self.score_.score(x)
 
-    def decision_function(self, X) -> np.ndarray:  # noqa: N803
+    def decision_function(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return `score_samples` less `offset_`: (n, features) -> (n,); negative is an outlier."""
-        return self.score_samples(X) - self.offset_
+        return self.score_samples(X, labels=labels, condition=condition) - self.offset_
 
-    def predict(self, X) -> np.ndarray:  # noqa: N803
+    def predict(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return +1 for normal rows and -1 for outliers: (n, features) -> (n,)."""
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return np.where(self.decision_function(X, labels=labels, condition=condition) >= 0, 1, -1)
 
-    def contributions(self, X) -> np.ndarray:  # noqa: N803
+    def fit_predict(self, X, y=None, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
+        """Train on X and return what `predict` says of it; y is ignored."""
+        beside = {"labels": labels, "condition": condition}
+        return self.fit(X, y, **beside).predict(X, **beside)
+
+    def contributions(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return how much each column adds to the strangeness of a row: (n, features) -> (n, features)."""
-        x = self._rows(X)
-        return self.score_.contributions(x).reshape(len(x), -1)
+        x = self._rows(X, labels=labels, condition=condition)
+        found = self.score_.contributions(x)
+        return found.reshape(len(found), -1)

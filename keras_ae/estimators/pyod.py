@@ -12,6 +12,8 @@ detectors = optional("pyod.models.base", "PyOD", "pyod")
 class AutoencoderPyOD(detectors.BaseDetector):
     """An `AutoencoderOutlierDetector` behind PyOD's interface, for its combination functions and `SUOD`.
 
+    PyOD's methods take X alone, so that conditional models are refused.
+
     Args:
         detector: an unfitted `AutoencoderOutlierDetector`, of which a clone is fitted; None means one of defaults.
         contamination: the share of anomalies, in (0, 0.5]; it takes the place of the detector's own.

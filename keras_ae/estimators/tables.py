@@ -45,8 +45,10 @@ def spec_for(model: str | Spec | None, features: int, *, latent_dim: int | None,
     else:
         given = options if latent_dim is None else {"latent_dim": latent_dim} | options
         is_table = "input_shape" not in given
-        found = registry.spec(model, **({"input_shape": (features,), "likelihood": "gaussian"} | given))
-        if is_table and found.code.has_density and "likelihood" not in given:
+        has_choice = registry.takes(model, "likelihood")  # A model of counts has none.
+        table = {"input_shape": (features,)} | ({"likelihood": "gaussian"} if has_choice else {})
+        found = registry.spec(model, **(table | given))
+        if is_table and has_choice and found.code.has_density and "likelihood" not in given:
             # Under a variance of 1 the code of a standardised table would say nothing (Rybkin et al. 2021).
             found = replace(found, likelihood="gaussian_global")
     values = prod(found.input_shape)

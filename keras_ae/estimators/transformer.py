@@ -20,29 +20,41 @@ class AutoencoderTransformer(
     def _table_options(self, features):
         return {"latent_dim": -(-features // 2)}
 
-    def fit(self, X, y=None):  # noqa: N803
+    def fit(self, X, y=None, *, labels=None, condition=None):  # noqa: N803
         """Train on X, (n, features), and return self; y is ignored."""
-        self._train(X)
+        self._train(X, {"labels": labels, "condition": condition})
         return self
 
-    def transform(self, X) -> np.ndarray:  # noqa: N803
-        """Return codes, for variational models the posterior mean: (n, features) -> (n, latent_dim), float32."""
-        x = self._rows(X)
-        return self.model_.encode(x)
+    def fit_transform(self, X, y=None, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
+        """Train on X and return its codes."""
+        beside = {"labels": labels, "condition": condition}
+        return self.fit(X, y, **beside).transform(X, **beside)
 
-    def inverse_transform(self, X) -> np.ndarray:  # noqa: N803
+    def transform(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
+        """Return codes, for variational models the posterior mean: (n, features) -> (n, latent_dim), float32.
+
+        Codes that are maps are laid out flat.
+        """
+        z = self.model_.encode(self._rows(X, labels=labels, condition=condition))
+        return z.reshape(len(z), -1)
+
+    def inverse_transform(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return the rows that codes stand for: (n, latent_dim) -> (n, features)."""
         validation.check_is_fitted(self)
-        return self._to_rows(self.model_.decode(validation.check_array(X, dtype="float32")))
+        beside = {name: v for name, v in (("labels", labels), ("condition", condition)) if v is not None}
+        z = validation.check_array(X, dtype="float32")
+        if z.shape[1] == self.model_.spec.latent_dim:
+            z = z.reshape(-1, *self.model_.spec.code_shape)
+        return self._to_rows(self.model_.decode(z, **beside))
 
-    def score_samples(self, X) -> np.ndarray:  # noqa: N803
+    def score_samples(self, X, *, labels=None, condition=None) -> np.ndarray:  # noqa: N803
         """Return `Autoencoder.score_samples` in nats, of standardised rows: (n, features) -> (n,); higher is better."""
-        x = self._rows(X)
+        x = self._rows(X, labels=labels, condition=condition)
         return self.model_.score_samples(x)
 
-    def score(self, X, y=None) -> float:  # noqa: N803
+    def score(self, X, y=None, *, labels=None, condition=None) -> float:  # noqa: N803
         """Return the mean of `score_samples`, by which `GridSearchCV` chooses; y is ignored."""
-        return float(self.score_samples(X).mean())
+        return float(self.score_samples(X, labels=labels, condition=condition).mean())
 
     @property
     def _n_features_out(self) -> int:

@@ -8,9 +8,11 @@ from rich.progress import Progress
 
 from keras_ae import audio, metrics
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.checks import checked_whole
 from keras_ae.corruptions import corrupted
 from keras_ae.datasets import Part
 from keras_ae.evaluation.noise import SIGMAS, unit_noise
+from keras_ae.feeding import rows_of, with_x, x_of
 from keras_ae.measuring import Measured, Samples
 from keras_ae.noise import seed_at
 
@@ -34,14 +36,14 @@ def evaluate(
 
     Args:
         model: the trained model.
-        part: the samples.
+        part: the samples, with what the model takes beside them.
         binarize: how the data were binarised in training; the draw here is fixed.
         seed: of all draws but those of the loss.
         num_samples: draws of the importance-weighted bound, `iw_nll`, which has its standard error beside it; None
             leaves it out.
         **options: `data_range` and `images`, as in `measure`.
     """
-    batches = part.batches(BATCH, seed=seed, binarize=fixed(binarize))
+    batches = part.batches(BATCH, seed=seed, binarize=fixed(binarize), labels=part.asked_for(model.spec.inputs))
     found = {name: float(value) for name, value in model.evaluate(batches, return_dict=True, verbose=0).items()}
     options |= {"binarize": binarize, "seed": seed, "num_samples": num_samples, "progress": num_samples is not None}
     measured = measure(model, part, **options)
@@ -90,11 +92,13 @@ def measure(
     Raises:
         ValueError: num_samples or images is less than 1.
     """
-    if images < 1 or (num_samples is not None and num_samples < 1):
-        raise ValueError(f"num_samples and images must be at least 1, got {num_samples} and {images}.")
+    checked_whole("images", images)
+    if num_samples is not None:
+        checked_whole("num_samples", num_samples)
     data_range = part.range if isinstance(data_range, str) else data_range
     words = _words(len(part), part, binarize, seed)
-    batches = part.batches(BATCH, seed=seed, binarize=fixed(binarize))
+    options = {"seed": seed, "binarize": fixed(binarize), "labels": part.asked_for(model.spec.inputs)}
+    batches = part.batches(BATCH, **options)
     pieces: dict[str, list[Measured]] = {}
     codes = []
     with Progress(disable=not progress, transient=True) as bar:
@@ -104,7 +108,7 @@ def measure(
             samples = Samples(words, data_range, seed, index * BATCH)
             for measured in (*model.measured(x, samples), *_of_denoising(model, x, samples)):
                 pieces.setdefault(measured.name, []).append(measured)
-            codes.append(model.encode(x))
+            codes.append(model.codes_of(x))
             bar.advance(task)
         found = {name: _mean(measured) for name, measured in pieces.items()}
         counts = model.measured_codes(np.concatenate(codes), Samples(words, data_range, seed))
@@ -114,10 +118,11 @@ def measure(
         if model.is_variational and model.spec.likelihood.is_density and num_samples:
             count = min(images, len(part))
             task = bar.add_task(f"log p(x), {num_samples:,} draws", total=count)
-            (x,) = part.batches(count, seed=seed, binarize=fixed(binarize))[0]
+            (x,) = part.batches(count, **options)[0]
             log_p = _log_likelihood(model, x, num_samples, seed, lambda done: bar.advance(task, done))
             first = _words(count, part, binarize, seed)
-            protocol = f"-log p(x) in nats by {num_samples:,} draws from q(z|x), the first {first}"
+            given = f", given {' and '.join(model.spec.input_names)}" if model.spec.inputs else ""
+            protocol = f"-log p(x) in nats by {num_samples:,} draws from q(z|x), the first {first}{given}"
             found["iw_nll"] = _mean([Measured("iw_nll", -log_p, protocol, (5e-4, 0.01))])
     return found
 
@@ -127,24 +132,28 @@ def fixed(binarize: str | None) -> str | None:
     return "static" if binarize == "dynamic" else binarize
 
 
-def _of_denoising(model: Autoencoder, x: np.ndarray, samples: Samples) -> Iterator[Measured]:
+def _of_denoising(model: Autoencoder, batch: np.ndarray | dict, samples: Samples) -> Iterator[Measured]:
     """Yield what a model with a corruption is measured by beside its type's own numbers."""
     if model.corruption is None:
         return
+    x = x_of(batch)
     if samples.data_range:
         noisy = corrupted(x, model.spec.corruption, seed=seed_at(samples.seed, samples.start))
-        for name, found in (("psnr_corrupted", noisy), ("psnr_denoised", model.reconstruct(noisy))):
+        x_hat = model.reconstruct(with_x(batch, noisy))
+        for name, found in (("psnr_corrupted", noisy), ("psnr_denoised", x_hat)):
             psnr = metrics.psnr(x, found, data_range=samples.span)
             yield Measured(name, psnr, f"dB, {model.spec.corruption} as in training, {samples.words}", (0.0, 0.01))
     if model.spec.corruption.protocol == "gaussian" and samples.are_pictures(x):
-        yield from _of_sigmas(model, x, samples)
+        yield from _of_sigmas(model, batch, samples)
 
 
-def _of_sigmas(model: Autoencoder, x: np.ndarray, samples: Samples) -> Iterator[Measured]:
+def _of_sigmas(model: Autoencoder, batch: np.ndarray | dict, samples: Samples) -> Iterator[Measured]:
+    x = x_of(batch)
     noise = unit_noise(range(samples.start, samples.start + len(x)), x.shape[1:], seed=samples.seed)
     for sigma in SIGMAS:
         noisy, of = x + np.float32(sigma) * noise, f"Gaussian noise of sigma {sigma}, not clipped, {samples.words}"
-        x_hat, clipped = np.clip(model.reconstruct(noisy), *samples.data_range), "output clipped to the range"
+        x_hat = np.clip(model.reconstruct(with_x(batch, noisy)), *samples.data_range)
+        clipped = "output clipped to the range"
         before, after = (metrics.psnr(x, found, data_range=samples.span) for found in (noisy, x_hat))
         yield Measured(f"psnr_noisy_{sigma}", before, f"dB, of the input, {of}", (0.0, 0.01))
         yield Measured(f"psnr_{sigma}", after, f"dB, {clipped}, {of}", (0.0, 0.01))
@@ -153,13 +162,13 @@ def _of_sigmas(model: Autoencoder, x: np.ndarray, samples: Samples) -> Iterator[
 
 
 def _log_likelihood(
-    model: Autoencoder, x: np.ndarray, num_samples: int, seed: int, advance: Callable[[int], None]
+    model: Autoencoder, x: np.ndarray | dict, num_samples: int, seed: int, advance: Callable[[int], None]
 ) -> np.ndarray:
     pieces = []
-    for start in range(0, len(x), AT_ONCE):
-        piece, noise = x[start : start + AT_ONCE], Samples("", None, seed, start).noise()
+    for start in range(0, len(x_of(x)), AT_ONCE):
+        piece, noise = rows_of(x, slice(start, start + AT_ONCE)), Samples("", None, seed, start).noise()
         pieces.append(model.log_likelihood(piece, num_samples=num_samples, seed=noise))
-        advance(len(piece))
+        advance(len(pieces[-1]))
     return np.concatenate(pieces)
 
 

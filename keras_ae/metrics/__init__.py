@@ -2,6 +2,7 @@
 but for the neighbours of `generation`, which scikit-learn finds.
 """
 
+from keras_ae.metrics.codebooks import code_perplexity, unused_codes
 from keras_ae.metrics.generation import (
     DensityCoverage,
     MemorisationReport,
@@ -15,6 +16,7 @@ from keras_ae.metrics.latents import (
     kl_per_dimension,
     latent_variance,
     posterior_collapse,
+    sliced_wasserstein,
 )
 from keras_ae.metrics.likelihood import bits_per_dim
 from keras_ae.metrics.ranges import range_auc_pr, vus_pr
@@ -27,6 +29,7 @@ __all__ = [
     "PosteriorReport",
     "active_units",
     "bits_per_dim",
+    "code_perplexity",
     "density_coverage",
     "explained_variance",
     "frechet_distance",
@@ -38,6 +41,8 @@ __all__ = [
     "posterior_collapse",
     "psnr",
     "range_auc_pr",
+    "sliced_wasserstein",
     "ssim",
+    "unused_codes",
     "vus_pr",
 ]

@@ -18,7 +18,12 @@ def dense_encoder(input_shape: Shape, widths: tuple[int, ...] = DENSE_WIDTHS) ->
 
 
 def conv_encoder(input_shape: Shape, widths: tuple[int, ...] = CONV_WIDTHS, units: int = 256) -> tuple[Row, ...]:
-    """Return strided convolutions that halve the sides, then a dense row.
+    """Return the rows of `halvings`, then a dense row."""
+    return (*halvings(input_shape, widths), Flatten(), Dense(units, ACTIVATION))
+
+
+def halvings(input_shape: Shape, widths: tuple[int, ...] = CONV_WIDTHS) -> tuple[Conv, ...]:
+    """Return strided convolutions that halve the sides, as many as `widths` and the sides allow.
 
     All sides are halved together while all are even and above 4: 28x28 takes two of `widths` (to 7x7), 32x32 three,
     64x64 four. Where an odd side above 15 is in the way, or one that is odd from the first, each axis goes on by
@@ -34,7 +39,7 @@ def conv_encoder(input_shape: Shape, widths: tuple[int, ...] = CONV_WIDTHS, unit
             "one must be at least 8, or all even and above 4. Pad or resize the input, or use the dense model of the "
             "same type."
         )
-    return (*map(_halving, widths, strides), Flatten(), Dense(units, ACTIVATION))
+    return tuple(map(halving, widths, strides))
 
 
 def _strides(input_shape: Shape, most: int) -> list[tuple[int, ...]]:
@@ -50,8 +55,8 @@ def _strides(input_shape: Shape, most: int) -> list[tuple[int, ...]]:
     return strides
 
 
-def _halving(width: int, stride: tuple[int, ...]) -> Conv:
-    """Return a convolution of that stride, whose kernel less its stride is even along each axis."""
+def halving(width: int, stride: tuple[int, ...]) -> Conv:
+    """Return a convolution of that stride, 1 or 2 an axis, whose kernel less its stride is even along each axis."""
     if set(stride) == {2}:
         return Conv(width, kernel=4, stride=2, activation=ACTIVATION)
     return Conv(width, kernel=tuple(by + 2 for by in stride), stride=stride, activation=ACTIVATION)

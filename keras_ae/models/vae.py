@@ -1,11 +1,13 @@
 """The variational autoencoder (Kingma & Welling 2014), with the weight beta of Higgins et al. 2017."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import keras
 
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.feeding import x_of
 from keras_ae.measuring import Measured
 from keras_ae.models.encoders import conv_encoder, dense_encoder
 from keras_ae.registry import register, register_type
@@ -53,15 +55,17 @@ class VAE(Autoencoder):
         yield from super().measured(x, samples)
         terms = self.elbo_terms(x, seed=samples.noise())
         elbo = -(terms["nll"] + terms["kl"])
-        of = f"nats, one code drawn for each of {samples.words}, seed {samples.seed}"
+        told = f", given {' and '.join(self.spec.input_names)}" if self.spec.inputs else ""
+        of = f"nats, one code drawn for each of {samples.words}, seed {samples.seed}{told}"
         likelihood = self.spec.likelihood
         of_x = of if likelihood.is_discrete else f"{of}; a density's, not comparable with a probability's"
         yield Measured("nll", terms["nll"], f"-log p(x|z), {of_x}", (5e-4, 0.01))
         yield Measured("kl", terms["kl"], f"of q(z|x) to the prior, {of}", (2e-3, 1e-3))
         yield Measured("elbo", elbo, f"-(nll + kl), {of_x}", (5e-4, 0.01))
         if likelihood.levels:
-            bits = bits_per_dim(-elbo, x.shape[1:])
-            of_values = f"-elbo in bits for each of {x[0].size:,} values, {samples.words}"
+            shape = x_of(x).shape[1:]
+            bits = bits_per_dim(-elbo, shape)
+            of_values = f"-elbo in bits for each of {prod(shape):,} values, {samples.words}{told}"
             yield Measured("bits_per_dim", bits, of_values, (5e-4, 1e-4))
 
     def measured_codes(self, z, samples):
@@ -73,7 +77,7 @@ class VAE(Autoencoder):
         yield Measured("active_units", active_units(z), protocol, (0.0, 1))
 
 
-def _image_likelihood(input_shape: Shape, likelihood: str | None) -> str:
+def image_likelihood(input_shape: Shape, likelihood: str | None) -> str:
     """Return the likelihood asked for, else Bernoulli for one channel and a Gaussian of learned variance for colour."""
     return likelihood or ("bernoulli" if checked_shape(input_shape)[-1] == 1 else "gaussian_global")
 
@@ -90,7 +94,7 @@ def vae(
         beta: weight of the KL, a number, a `Ramp` or a `Cycle`.
         likelihood: p(x|z); None means "bernoulli" for one channel, else "gaussian_global" (Rybkin et al. 2021).
     """
-    likelihood = _image_likelihood(input_shape, likelihood)
+    likelihood = image_likelihood(input_shape, likelihood)
     return Spec(input_shape, dense_encoder(input_shape), Gaussian(latent_dim), likelihood, objective=ELBO(beta))
 
 
@@ -99,5 +103,5 @@ def conv_vae(
     input_shape: Shape = (28, 28, 1), *, latent_dim: int = 16, beta: Scheduled = 1.0, likelihood: str | None = None
 ) -> Spec:
     """Convolutional variational autoencoder; the arguments are those of `vae`."""
-    likelihood = _image_likelihood(input_shape, likelihood)
+    likelihood = image_likelihood(input_shape, likelihood)
     return Spec(input_shape, conv_encoder(input_shape), Gaussian(latent_dim), likelihood, objective=ELBO(beta))

@@ -19,7 +19,7 @@ Arrays are drawn by their shape, (n, ...) with the examples first:
 from keras_ae.plots.anomalies import contribution_bars, heat_maps, series_scores
 from keras_ae.plots.cells import value_range
 from keras_ae.plots.curves import history
-from keras_ae.plots.galleries import compared, interpolations, latent_grid, reconstructions, samples
+from keras_ae.plots.galleries import compared, interpolations, latent_grid, reconstructions, samples, samples_by_class
 from keras_ae.plots.labels import label_curves
 from keras_ae.plots.latents import Plane, latent_scatter, principal_plane
 from keras_ae.plots.maps import latent_maps
@@ -42,6 +42,7 @@ __all__ = [
     "principal_plane",
     "reconstructions",
     "samples",
+    "samples_by_class",
     "save",
     "series_scores",
     "spectrograms",

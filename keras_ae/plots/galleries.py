@@ -98,6 +98,29 @@ def samples(
     return draw_cells(cells.reshape(rows, columns, *x.shape[1:]), data_range=data_range, reference=x, title=title)
 
 
+def samples_by_class(
+    rows: Mapping[object, np.ndarray], *, title: str | None = None, data_range: tuple[float, float] | None = None
+) -> Picture:
+    """Examples of each class in a row of its own; of one class, or of none, in rows of eight.
+
+    Args:
+        rows: class -> examples, (n, ...), as many of each; see `keras_ae.plots` for how each shape is drawn.
+        title: a heading.
+        data_range: values drawn as black and white, as in `reconstructions`.
+
+    Raises:
+        ValueError: there is no row, the rows' shapes differ, or they are empty or hold NaN or infinite values.
+    """
+    if not rows or len({np.shape(row) for row in rows.values()}) > 1:
+        raise ValueError(f"rows must hold as many examples of each class, not {[np.shape(r) for r in rows.values()]}.")
+    if len(rows) == 1:
+        return samples(*rows.values(), title=title, data_range=data_range)
+    cells = np.stack([checked_examples(row, f"the row of {name}") for name, row in rows.items()])
+    reference = cells.reshape(-1, *cells.shape[2:])
+    labels = [str(name) for name in rows]
+    return draw_cells(cells, data_range=data_range, reference=reference, row_labels=labels, title=title)
+
+
 def interpolations(
     images: np.ndarray, *, title: str | None = None, data_range: tuple[float, float] | None = None
 ) -> Picture:

@@ -42,6 +42,8 @@ def _stored(spec: Spec, key: str):
     """Return what the stored spec has for an option of a named model; None where it has no such thing."""
     if key == "strength" and spec.corruption is not None:
         return getattr(spec.corruption, fields(spec.corruption)[0].name)
+    if key in spec.input_names:
+        return next(row.width for row in spec.inputs if row.name == key)
     if key == "likelihood":
         return next((name for name, row in LIKELIHOODS.items() if row == spec.likelihood), spec.likelihood)
     return next((getattr(each, key) for each in (spec, spec.code, spec.objective) if hasattr(each, key)), None)
@@ -53,6 +55,8 @@ def _means(spec: Spec, key: str, value) -> bool:
         return isinstance(value, list) and tuple(value) == spec.input_shape
     if key == "likelihood":
         return value == spec.likelihood
+    if key == "prior":
+        return value == "conditional" and bool(spec.beside("prior"))
     is_name = key == "corruption" and spec.corruption is not None and isinstance(value, str)
     return is_name and value in spec.corruption.names
 

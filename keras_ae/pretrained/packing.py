@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_ae import digests
 from keras_ae.autoencoder import Autoencoder
+from keras_ae.feeding import x_of
 from keras_ae.files import replacing
 from keras_ae.pretrained.cards import FORMAT, Card
 from keras_ae.pretrained.folders import CARD, CATALOGUE, SPEC, WEIGHTS, Folder, digest, folder_name
@@ -21,7 +22,7 @@ COMPRESSED = 1024  # Values from which on an array is compressed: below, the chu
 
 
 def pack(
-    model: Autoencoder, folder: str | os.PathLike, *, check: np.ndarray | None = None, storage: str = "float16"
+    model: Autoencoder, folder: str | os.PathLike, *, check: np.ndarray | dict | None = None, storage: str = "float16"
 ) -> str:
     """Write `spec.json` and `model.weights.h5` of a trained model, without optimiser and random state.
 
@@ -33,7 +34,7 @@ def pack(
         folder: where to write; made where it does not exist.
         check: samples, (n, *input_shape), whose reconstructions from float16 must be within 1e-3 of the model's own.
             Where they are not, the smaller half of the kernels is stored as float32, then half of the rest, and so on.
-            Needed for float16.
+            Needed for float16. In a dict where the model takes inputs beside them.
         storage: "float16" or "float32".
 
     Returns:
@@ -44,7 +45,7 @@ def pack(
     """
     if storage not in STORAGES:
         raise ValueError(f"storage must be one of {', '.join(STORAGES)}, got {storage!r}.")
-    if storage == "float16" and (check is None or not len(check)):
+    if storage == "float16" and (check is None or not len(x_of(check))):
         raise ValueError("pack: storage float16 is checked on samples. Give check=x, or storage='float32'.")
     folder, spec = Path(folder), _at_rest(model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +170,7 @@ def _repacked(weights: bytes, spec: Spec, halved: list[str]) -> bytes:
     return packed.getvalue()
 
 
-def _holds(model: Autoencoder, spec: Spec, weights: Path, check: np.ndarray) -> bool:
+def _holds(model: Autoencoder, spec: Spec, weights: Path, check: np.ndarray | dict) -> bool:
     """Return whether a model filled from `weights` reconstructs the samples as `model` does; NaN does not."""
     again = type(model).from_config(model.get_config() | {"spec": spec.to_dict()})
     again.load_weights(weights)

@@ -15,6 +15,7 @@ from keras_ae.priors.base import Prior
 from keras_ae.priors.conditional import ClassConditional
 from keras_ae.priors.densities import GaussianMixture, KernelDensity, StandardNormal
 from keras_ae.priors.flow import AutoregressiveFlow
+from keras_ae.priors.pixelcnn import PixelCNN
 from keras_ae.priors.two_stage import TwoStageVAE
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ClassConditional",
     "GaussianMixture",
     "KernelDensity",
+    "PixelCNN",
     "Prior",
     "StandardNormal",
     "TwoStageVAE",

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
+from keras import ops
 
 from keras_ae.autoencoder import Autoencoder
-from keras_ae.checks import checked_least
+from keras_ae.checks import checked_whole
+from keras_ae.feeding import x_of
+from keras_ae.intake import with_inputs
 
 HELD_BACK = 0.1
 
@@ -27,22 +30,24 @@ class Prior(ABC):
         self.seed = seed
         self.model: Autoencoder | None = None
 
-    def fit(self, model: Autoencoder, x: np.ndarray) -> "Prior":
+    def fit(self, model: Autoencoder, x: np.ndarray, **inputs) -> "Prior":
         """Fit the density to the codes of x and return self.
 
         Of a variational model the codes are draws of q(z|x), one for each sample: the aggregated posterior, which is
-        what the decoder was trained on.
+        what the decoder was trained on. Where the model takes inputs beside x, it is that of all of them together;
+        `ClassConditional` fits one for each label.
 
         Args:
             model: a trained autoencoder of any type.
             x: samples that it takes, (n, *input_shape), at best those that it was trained on.
+            **inputs: what the model takes beside them, by name.
 
         Raises:
             TypeError: `model` is no `Autoencoder`.
             ValueError: data that the model cannot take, or too few samples.
             ImportError: an optional package is missing; the message names the extra.
         """
-        codes = codes_of(model, x, seed=self.seed)
+        codes = codes_of(model, x, seed=self.seed, **inputs)
         if len(codes) < self.least_codes:
             raise ValueError(f"{type(self).__name__} needs at least {self.least_codes} samples, got {len(codes)}.")
         mean, scale = self._mean_and_scale(codes)
@@ -62,16 +67,17 @@ class Prior(ABC):
             RuntimeError: `fit` was not called.
         """
         self._check_fitted()
-        drawn = self._draw(checked_least("n", n), np.random.default_rng(seed))
+        drawn = self._draw(checked_whole("n", n), np.random.default_rng(seed))
         return (self.mean + self.scale * drawn).astype("float32")
 
-    def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
+    def sample(self, n: int, seed: int | None = None, *, batch_size: int = 256, **inputs) -> np.ndarray:
         """Return the likelihood's mean at `n` codes drawn from the prior: (n, *input_shape).
 
-        The arguments and errors are those of `draw`; `batch_size` codes are decoded at once.
+        The arguments and errors are those of `draw`; `batch_size` codes are decoded at once, with what the model takes
+        beside them by name, as in `Autoencoder.decode`.
         """
         codes = self.draw(n, seed)
-        return self.model.decode(codes, batch_size=batch_size)
+        return self.model.decode(codes, batch_size=batch_size, **inputs)
 
     def log_density(self, z: np.ndarray) -> np.ndarray:
         """log p(z) in nats: (n, latent_dim) -> (n,) float64.
@@ -110,19 +116,27 @@ class Prior(ABC):
             raise RuntimeError(f"{type(self).__name__} has no codes yet. Call fit(model, x) first.")
 
 
-def codes_of(model: Autoencoder, x: np.ndarray, *, seed: int = 0) -> np.ndarray:
+def codes_of(model: Autoencoder, x: np.ndarray, *, seed: int = 0, **inputs) -> np.ndarray:
     """Return the codes that a prior is fitted to, of variational models draws of q(z|x): (n, latent_dim) float64.
 
     Raises:
         TypeError: `model` is no `Autoencoder`.
+        ValueError: its code is discrete.
     """
     if not isinstance(model, Autoencoder):
         raise TypeError(f"model must be a keras_ae.Autoencoder, as keras_ae.build returns, not {type(model).__name__}.")
-    parameters = {name: value.astype("float64") for name, value in model.posterior(x).items()}
+    if model.spec.code.is_discrete:
+        raise ValueError(
+            f"The code of {model.spec.model!r} is discrete, and this is a density of numbers. Fit "
+            "keras_ae.priors.PixelCNN() to it."
+        )
+    x = with_inputs(x, inputs, model.spec, all_of_them=True)
     if not model.is_variational:
-        return parameters["z"]
-    noise = np.random.default_rng(seed).standard_normal(parameters["z_mean"].shape)
-    return parameters["z_mean"] + np.exp(0.5 * parameters["z_log_var"]) * noise
+        return model.encode(x).astype("float64")
+    parameters = {name: ops.convert_to_tensor(value) for name, value in model.posterior(x).items()}
+    noise = np.random.default_rng(seed).standard_normal((len(x_of(x)), model.spec.latent_dim))
+    drawn = model.latent.draw(parameters, ops.convert_to_tensor(noise, "float32"))
+    return ops.convert_to_numpy(drawn["z"]).astype("float64")
 
 
 def held_back(codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

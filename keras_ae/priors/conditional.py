@@ -29,13 +29,14 @@ class ClassConditional:
         """The labels of the fit, sorted."""
         return list(self.of_label)
 
-    def fit(self, model: Autoencoder, x: np.ndarray, y: np.ndarray) -> "ClassConditional":
+    def fit(self, model: Autoencoder, x: np.ndarray, y: np.ndarray, **inputs) -> "ClassConditional":
         """Fit a copy of the prior to the codes of each label and return self.
 
         Args:
             model: a trained autoencoder of any type.
             x: samples that it takes, (n, *input_shape).
             y: their labels, (n,), integers or strings.
+            **inputs: what the model takes beside x, by name, (n, ...) each; its labels too, where it takes labels.
 
         Raises:
             ValueError: as many labels as samples are not given, or as `Prior.fit`; too few samples of a label.
@@ -45,7 +46,11 @@ class ClassConditional:
         if y.ndim != 1 or len(y) != len(x):
             raise ValueError(f"y must hold a label for each of the {len(x)} samples, (n,), not shape {y.shape}.")
         labels = np.unique(y).tolist()
-        self.of_label = {label: copy.deepcopy(self.prior).fit(model, x[y == label]) for label in labels}
+        self.of_label = {}
+        for label in labels:
+            rows = y == label
+            beside = {name: np.asarray(values)[rows] for name, values in inputs.items()}
+            self.of_label[label] = copy.deepcopy(self.prior).fit(model, x[rows], **beside)
         return self
 
     def draw(self, n: int, label, seed: int | None = None) -> np.ndarray:
@@ -57,9 +62,9 @@ class ClassConditional:
         """
         return self._of(label).draw(n, seed)
 
-    def sample(self, n: int, label, seed: int | None = None, *, batch_size: int = 256) -> np.ndarray:
-        """Return `n` decoded samples of a label, (n, *input_shape); the rest is as `draw`."""
-        return self._of(label).sample(n, seed, batch_size=batch_size)
+    def sample(self, n: int, label, seed: int | None = None, *, batch_size: int = 256, **inputs) -> np.ndarray:
+        """Return `n` decoded samples of a label, (n, *input_shape); the rest is as `draw` and `Prior.sample`."""
+        return self._of(label).sample(n, seed, batch_size=batch_size, **inputs)
 
     def log_density(self, z: np.ndarray, label) -> np.ndarray:
         """log p(z|label) in nats: (n, latent_dim) -> (n,); errors as in `draw` and `Prior.log_density`."""

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
 from keras_ae.autoencoder import Autoencoder
-from keras_ae.checks import checked_least
+from keras_ae.checks import checked_whole
 from keras_ae.extras import optional
 from keras_ae.priors.base import Prior, held_back
 from keras_ae.registry import build
@@ -66,7 +66,7 @@ class GaussianMixture(Prior):
         seed: int = 0,
     ):
         super().__init__(seed=seed)
-        self.iterations = checked_least("iterations", iterations)
+        self.iterations = checked_whole("iterations", iterations)
         (self.least_variance,) = _positive("least_variance", least_variance)
         if covariance not in COVARIANCES:
             raise ValueError(f"covariance must be one of {', '.join(COVARIANCES)}, got {covariance!r}.")
@@ -94,20 +94,24 @@ class GaussianMixture(Prior):
         """Return a copy of the model, which must be variational, whose learned prior is this mixture.
 
         Its samples, ELBO and `log_likelihood` are by the mixture, it trains on from there, and it is saved as any
-        other: `MixturePrior(components, covariance="full")` stands in its spec.
+        other: `MixturePrior(components, covariance="full")` stands in its spec. Inputs beside x stay those of encoder
+        and decoder; the mixture is the same for all of them.
 
         Raises:
             RuntimeError: `fit` was not called.
             ValueError: the model has no posterior, or a component is too narrow or too wide for `FullMixture`.
         """
         self._check_fitted()
+        code = self.model.spec.code
         if not self.model.is_variational:
             raise ValueError(
                 f"into_model needs a variational model, not {self.model.spec.model!r}: sample(n) is for it."
             )
-        code = self.model.spec.code
+        if "prior" not in {field.name for field in fields(code)}:
+            raise ValueError(f"{code} has a prior of its own, which no mixture replaces: sample(n) is for it.")
         prior = MixturePrior(len(self.mixture.weights_), covariance="full")
-        model = build(replace(self.model.spec, code=replace(code, prior=prior)), seed=self.seed)
+        inputs = tuple(row.without("prior") for row in self.model.spec.inputs if row.to != ("prior",))
+        model = build(replace(self.model.spec, code=replace(code, prior=prior), inputs=inputs), seed=self.seed)
         for part in ("encoder", "decoder", "likelihood"):
             getattr(model, part).set_weights(getattr(self.model, part).get_weights())
         triangles = self._triangles() / self.scale[:, None]

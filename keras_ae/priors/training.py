@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_ae.checks import checked_least
+from keras_ae.checks import checked_least, checked_whole
 from keras_ae.feeding import ArrayBatches
 from keras_ae.guard import FiniteGuard
 from keras_ae.priors.base import Prior, held_back
@@ -34,7 +34,7 @@ class NetworkPrior(Prior):
             raise ValueError(f"learning_rate must be positive, got {learning_rate!r}.")
         self.width = checked_least("width", width)
         self.epochs = checked_least("epochs", epochs)
-        self.batch_size = checked_least("batch_size", batch_size)
+        self.batch_size = checked_whole("batch_size", batch_size)
         self.learning_rate = learning_rate
 
     def _train(self, network: keras.Model, codes: np.ndarray) -> None:

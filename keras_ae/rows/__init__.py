@@ -5,7 +5,18 @@ Their names are written out for editors and type checkers, which run nothing; a 
 
 from keras_ae.rows import format_1
 from keras_ae.rows.base import ROWS, Row, Shape, SpecError, check_class, checked_count, plain, restored, row_from_dict
-from keras_ae.rows.codes import Code, Gaussian, Identity, MixturePrior, Prior, Vector, check_penalty, sparse_code
+from keras_ae.rows.codes import (
+    Code,
+    ConditionalPrior,
+    Gaussian,
+    Identity,
+    MixturePrior,
+    Prior,
+    Vector,
+    check_penalty,
+    checked_layers,
+    sparse_code,
+)
 from keras_ae.rows.corruptions import (
     CORRUPTIONS,
     JPEG,
@@ -22,7 +33,7 @@ from keras_ae.rows.corruptions import (
     SpectralNoise,
     corruption_row,
 )
-from keras_ae.rows.inputs import Condition, Input, Labels
+from keras_ae.rows.inputs import Condition, Input, Labels, check_inputs
 from keras_ae.rows.layers import (
     Activation,
     Conv,
@@ -48,33 +59,41 @@ from keras_ae.rows.likelihoods import (
     Normal,
 )
 from keras_ae.rows.objectives import Objective, objective_of
+from keras_ae.rows.quantisers import Discrete, HierarchicalQuantiser, Quantiser
 from keras_ae.rows.schedules import Cycle, Ramp, Schedule, Scheduled
-from keras_ae.rows.sides import per_axis
+from keras_ae.rows.sides import per_axis, set_fields
+from keras_ae.rows.tokens import MLP, Attention, MaskToken, Patch, Position, Unpatch, grid_of
 
 __all__ = [
     "JPEG",
+    "MLP",
     "Activation",
+    "Attention",
     "Bernoulli",
     "Blur",
     "Chain",
     "Code",
     "Condition",
+    "ConditionalPrior",
     "ContinuousBernoulli",
     "Conv",
     "Corruption",
     "Cycle",
     "Deconv",
     "Dense",
+    "Discrete",
     "DiscretizedLogistic",
     "Dropout",
     "Flatten",
     "Gaussian",
     "GaussianNoise",
+    "HierarchicalQuantiser",
     "Identity",
     "Input",
     "Labels",
     "Laplace",
     "Likelihood",
+    "MaskToken",
     "Masking",
     "MissingValues",
     "MixturePrior",
@@ -82,8 +101,11 @@ __all__ = [
     "Normal",
     "Objective",
     "OneOf",
+    "Patch",
     "Poisson",
     "Pool",
+    "Position",
+    "Quantiser",
     "Ramp",
     "Reshape",
     "Residual",
@@ -93,6 +115,7 @@ __all__ = [
     "SpecError",
     "Speckle",
     "SpectralNoise",
+    "Unpatch",
     "Upsample",
     "Vector",
     "sparse_code",

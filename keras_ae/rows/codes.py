@@ -9,23 +9,30 @@ from keras_ae.rows.layers import Activation, Dense
 
 
 class Code(Row, abstract=True):
-    """Base of the code rows, which stand between encoder and decoder. Each has `latent_dim`, the numbers of its code.
+    """Base of the code rows, which stand between encoder and decoder.
+
+    Each whose code is a vector has `latent_dim`, the numbers of its code.
 
     Attributes:
         objective: the row of the objective that a spec with this code has unless it says otherwise.
         heads: names of what the encoder gives, the parameters of the code.
-        has_density: whether there is a posterior q(z|x) and a prior p(z).
+        has_prior: whether there is a prior p(z), from which samples are drawn.
+        has_density: whether there is a posterior q(z|x) as well.
         prior: the row of the prior where that is learned; None means N(0, I).
         has_closed_kl: whether KL(q(z|x) || p(z)) is in closed form, of each dimension by itself.
-        is_map: whether the code is the encoder's feature map, which has as many places as the input gives it.
+        is_map: whether the code is the encoder's feature map, laid out flat, which has as many places as the input
+            gives it.
+        is_discrete: whether the code is of entries of codebooks, which have indices.
     """
 
     objective: ClassVar[str] = "Reconstruction"
     heads: ClassVar[tuple[str, ...]] = ("z",)
+    has_prior: ClassVar[bool] = False
     has_density: ClassVar[bool] = False
     prior: ClassVar["Prior | None"] = None
     has_closed_kl: ClassVar[bool] = False
     is_map: ClassVar[bool] = False
+    is_discrete: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `(latent_dim,)`; what comes in must be flat."""
@@ -41,6 +48,19 @@ class Code(Row, abstract=True):
         """Return the weights and biases of a dense layer for each head, and those of a learned prior."""
         learned = self.prior.parameters(self.latent_dim) if self.prior else 0
         return len(self.heads) * (shape[-1] + 1) * self.latent_dim + learned
+
+    def architecture(self, shape: Shape) -> str:
+        """Return what the code's weights depend on, in words; `shape` is that of the code."""
+        return f"{type(self).__name__}({shape[-1]}), {getattr(self, 'activation', 'linear')}"
+
+
+def checked_layers(row: str, field: str, rows) -> tuple[Row, ...]:
+    """Return layer rows as a tuple, or raise a `SpecError` that names the row and the field."""
+    rows = tuple(rows)
+    for each in rows:
+        if not isinstance(each, Row) or not hasattr(each, "mirror") or isinstance(each, Code):
+            raise SpecError(f"{row}: {field} must hold layer rows such as Dense(256), got {each!r}.")
+    return rows
 
 
 @dataclass(frozen=True)
@@ -122,7 +142,13 @@ class Identity(Code):
 
 
 class Prior(Row, abstract=True):
-    """Base of the rows of learned priors p(z). Each counts its weights, `parameters(latent_dim)`."""
+    """Base of the rows of learned priors p(z). Each counts its weights, `parameters(latent_dim)`.
+
+    Attributes:
+        is_conditional: whether it is one given inputs, p(z|c), whose weights `weights(width, latent_dim)` counts.
+    """
+
+    is_conditional: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -150,26 +176,52 @@ class MixturePrior(Prior):
 
 
 @dataclass(frozen=True)
+class ConditionalPrior(Prior):
+    """A prior given inputs, p(z|c): a diagonal Gaussian that a small network makes of them (Sohn et al. 2015).
+
+    It takes those inputs of the spec that go `to` "prior". It starts at N(0, I).
+
+    Args:
+        units: of the network's hidden layer.
+    """
+
+    units: int = 64
+    is_conditional: ClassVar[bool] = True
+
+    def __post_init__(self):
+        checked_count("ConditionalPrior", "units", self.units)
+
+    def parameters(self, latent_dim: int) -> int:
+        """Return 0: `Spec.table` counts the weights in a line of its own, as it knows the inputs."""
+        return 0
+
+    def weights(self, width: int, latent_dim: int) -> int:
+        """Return the weights and biases of the hidden layer and of the two heads, for inputs of that width."""
+        return (width + 1) * self.units + 2 * (self.units + 1) * latent_dim
+
+
+@dataclass(frozen=True)
 class Gaussian(Code):
     """A diagonal Gaussian posterior q(z|x) (Kingma & Welling 2014).
 
     Args:
         latent_dim: dimensions of z.
-        prior: p(z); None means N(0, I), a `MixturePrior` is learned along.
+        prior: p(z); None means N(0, I), a `MixturePrior` or a `ConditionalPrior` is learned along.
     """
 
     latent_dim: int
     prior: Prior | None = None
     objective: ClassVar[str] = "ELBO"
     heads: ClassVar[tuple[str, ...]] = ("z_mean", "z_log_var")
+    has_prior: ClassVar[bool] = True
     has_density: ClassVar[bool] = True
 
     def __post_init__(self):
         checked_count("Gaussian", "latent_dim", self.latent_dim)
         if not isinstance(self.prior, Prior | None):
             raise SpecError(
-                f"Gaussian: prior must be None, for N(0, I), or a MixturePrior, got {self.prior!r}. The weight of the "
-                "KL is the objective's: Spec(..., objective=ELBO(beta=4.0))."
+                f"Gaussian: prior must be None, for N(0, I), a MixturePrior or a ConditionalPrior, got {self.prior!r}. "
+                "The weight of the KL is the objective's: Spec(..., objective=ELBO(beta=4.0))."
             )
 
     @property

@@ -19,7 +19,8 @@ class Likelihood(Row, abstract=True):
         support: bounds of x, None where it has none.
         heads: names of what the decoder gives for each value of x, in alphabetic order, in which Keras keeps them in
             files.
-        parameters: numbers of its own that are learned.
+        is_whole: x is whole numbers.
+        inputs: names of what it takes beside its heads, which the spec must have as inputs to the likelihood.
         is_discrete: exp(-nll) is a probability of x, comparable with those of other discrete likelihoods.
         levels: grey values of x, whose bits can be counted; 0 where there are none.
         is_density: exp(-nll) is a probability (density) of x, so that log p(x) can be estimated.
@@ -29,13 +30,18 @@ class Likelihood(Row, abstract=True):
     support: ClassVar[tuple[float, float] | None] = None
     heads: ClassVar[tuple[str, ...]] = ("loc",)
     is_density: ClassVar[bool] = True
-    parameters: ClassVar[int] = 0
+    is_whole: ClassVar[bool] = False
+    inputs: ClassVar[tuple[str, ...]] = ()
     is_discrete: ClassVar[bool] = False
     levels: ClassVar[int] = 0
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         LIKELIHOODS.declare(cls)
+
+    def parameters(self, shape: tuple[int, ...]) -> int:
+        """Return how many numbers of its own are learned, of samples of that shape."""
+        return 0
 
 
 def greatest_bits(support: tuple[float, float]) -> int:
@@ -109,9 +115,8 @@ class Normal(Likelihood):
         """The mean, and under "pixel" the log-variance."""
         return ("loc", "log_var") if self.variance == "pixel" else ("loc",)
 
-    @property
-    def parameters(self) -> int:
-        """1 under "global", the log-variance."""
+    def parameters(self, shape: tuple[int, ...]) -> int:
+        """Return 1 under "global", the log-variance."""
         return int(self.variance == "global")
 
 

@@ -7,6 +7,7 @@ Each module has a class `Steps`, mixed into `Autoencoder`, with
 - `fuse_optimizer()`: let the optimiser update all weights in as few passes as the backend knows.
 - `share_of(count)`, `sum_over_replicas(value)`: under a strategy the replica's share of the global batch, and a sum
   that gradients go through; 1 and the value itself on one device.
+- `of_first_replica(value)`: a value without gradient, as the first replica has it.
 - `cut(batches)`: a data set of global batches as the backend's trainer takes it under a strategy.
 - `fitting(callbacks, steps_per_epoch)`: what holds from the first step of `fit` to its last, a context.
 - `expect_weights(kind, rank)`: the next data of "train" or "test" have weights of that rank, None for none or any.

@@ -57,8 +57,8 @@ def _name_outputs(path: Path, names: list[str]) -> None:
     onnx.save(model, path)
 
 
-def run(kind: str, path: Path, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of an exported file by name, for one batch."""
+def run(kind: str, path: Path, inputs: np.ndarray | dict) -> dict[str, np.ndarray]:
+    """The outputs of an exported file by name, for one batch: an array, or a dict of several by name."""
     return {"tf_saved_model": _saved_model, "onnx": _onnx, "litert": _litert, "openvino": _openvino}[kind](path, inputs)
 
 
@@ -73,8 +73,13 @@ def _onnx(path, inputs):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (name,) = [entry.name for entry in session.get_inputs()]
-    return dict(zip((o.name for o in session.get_outputs()), session.run(None, {name: inputs}), strict=True))
+    feed = _by_name(inputs, [entry.name for entry in session.get_inputs()])
+    return dict(zip((o.name for o in session.get_outputs()), session.run(None, feed), strict=True))
+
+
+def _by_name(inputs, names: list[str]) -> dict:
+    """The inputs of a file by name, where they are not yet: then there is one."""
+    return inputs if isinstance(inputs, dict) else {names[0]: inputs}
 
 
 def _litert(path, inputs):
@@ -85,10 +90,17 @@ def _litert(path, inputs):
 
         Interpreter = tf.lite.Interpreter  # noqa: N806 (a class)
     interpreter = Interpreter(model_path=str(path))
-    (entry,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(entry["index"], inputs.shape)
+    # A name is written serving_default_NAME:0.
+    entries = {
+        entry["name"].removeprefix("serving_default_").partition(":")[0]: entry["index"]
+        for entry in interpreter.get_input_details()
+    }
+    feed = _by_name(inputs, list(entries))
+    for name, values in feed.items():
+        interpreter.resize_tensor_input(entries[name], values.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(entry["index"], inputs)
+    for name, values in feed.items():
+        interpreter.set_tensor(entries[name], values)
     interpreter.invoke()
     return {output["name"]: interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()}
 

@@ -117,7 +117,7 @@ def _adapter(batches: keras.utils.PyDataset, *, shuffle: bool, passes: int, shar
 
 
 def _deep_copy(*batch: tf.Tensor) -> tuple:
-    return tuple(tf.raw_ops.DeepCopy(x=part) for part in batch)
+    return keras.tree.map_structure(lambda part: tf.raw_ops.DeepCopy(x=part), batch)
 
 
 def _untuned(data: tf.data.Dataset) -> tf.data.Dataset:

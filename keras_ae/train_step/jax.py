@@ -96,6 +96,10 @@ class Steps:
         """Return the value, which is that of the global batch."""
         return value
 
+    def of_first_replica(self, value):
+        """Return the value, which is that of the global batch."""
+        return value
+
     def cut(self, batches):
         """Return this process' share of the batches, of a size that its devices divide."""
         return Shares(batches, workers(), multiple=jax.local_device_count())

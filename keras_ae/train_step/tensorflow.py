@@ -69,6 +69,13 @@ class Steps(private.BuiltBySpec):
         """Return the sum of a value over the replicas: (...) -> (...)."""
         return value if _replicas() == 1 else tf.distribute.get_replica_context().all_reduce("sum", value)
 
+    def of_first_replica(self, value):
+        """Return a value as the first replica has it: (...) -> (...)."""
+        if _replicas() == 1:
+            return value
+        is_first = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, 0)
+        return self.sum_over_replicas(tf.where(is_first, value, tf.zeros_like(value)))
+
     def cut(self, batches):
         """Return the data as they are: `tf.distribute` cuts global batches itself."""
         return batches

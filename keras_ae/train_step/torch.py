@@ -86,6 +86,13 @@ class Steps:
         """Return the sum of a value over the processes: (...) -> (...)."""
         return value if _ranks() == 1 else _Sum.apply(value)
 
+    def of_first_replica(self, value):
+        """Return a value as the first process has it: (...) -> (...)."""
+        if _ranks() > 1:
+            value = value.detach().clone()
+            distributed.broadcast(value, 0)
+        return value
+
     def cut(self, batches):
         """Return this process' share of the batches."""
         return Shares(batches, workers())

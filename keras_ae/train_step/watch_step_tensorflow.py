@@ -16,7 +16,7 @@ from keras_ae.train_step.watched import WatchedDataset
 def can_look(watched: WatchedDataset) -> bool:
     """Whether a step could tell good batches of a `WatchedDataset`: values are all that is not known of them."""
     spec = watched.watch.spec
-    if spec.inputs:
+    if spec.inputs or spec.likelihood.is_whole:
         return False
     x, y, weights = watched.watch.parts_of(watched.element_spec, watched.watch.name)
     parts = [part for part in (x, y) if part is not None]

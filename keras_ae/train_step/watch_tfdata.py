@@ -81,30 +81,30 @@ def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Datase
                 )
         if weights is not None and y is None:  # Of no columns, it stands for none.
             y = tf.zeros((tf.shape(x)[0], 0))
-        beside = {row.name: row for row in watch.spec.inputs if row.name in x} if watch.spec.inputs else {}
-        names = ["x", *beside]
-
-        def flat(whole):
-            return [whole[name] for name in names] if isinstance(whole, dict) else [whole]
-
-        def whole(parts):
-            return dict(zip(names, parts, strict=False)) if watch.spec.inputs else parts[0]
+        rows = watch.spec.inputs  # Of these a stream may leave out what follows from x.
+        names = ["x", *(row.name for row in rows if row.name in x)]
 
         def watched(*arrays):
-            x, *rest = watch((whole(arrays), *arrays[len(names) :]))
-            return [*flat(x), *rest]
+            given = dict(zip(names, arrays, strict=False)) if rows else arrays[0]
+            whole, *rest = watch((given, *arrays[len(names) :]))
+            return [*([whole["x"], *(whole[row.name] for row in rows)] if rows else [whole]), *rest]
 
-        parts = [*flat(x), *(part for part in (y, weights) if part is not None)]
-        types = [tf.float32 if part is weights or part.dtype == tf.bfloat16 else part.dtype for part in parts]
-        types[1 : len(names)] = [row.dtype for row in beside.values()]
+        parts = [*([x[name] for name in names] if rows else [x]), *(part for part in (y, weights) if part is not None)]
+        x, *others = parts[0], *parts[len(names) :]
+
+        def type_of(part):
+            return tf.float32 if part is weights or part.dtype == tf.bfloat16 else part.dtype
+
         # What it gives is used: TensorFlow leaves a call out that is there for its check alone.
-        seen = tf.numpy_function(watched, parts, types)
-        for place, (part, given) in enumerate(zip(seen, parts, strict=True)):
-            if 0 < place < len(names):
-                part.set_shape((given.shape[0] if given.shape.rank else None, *beside[names[place]].shape))
-            else:
-                part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
-        seen = (whole(seen), *seen[len(names) :])
+        types = [type_of(x), *(row.dtype for row in rows), *map(type_of, others)]
+        whole, *seen = tf.numpy_function(watched, parts, types)
+        whole.set_shape(_shape_of(x, shape))
+        beside = {row.name: seen.pop(0) for row in rows}
+        for row in rows:
+            beside[row.name].set_shape((x.shape[0] if x.shape.rank else None, *row.shape))
+        for part, given in zip(seen, others, strict=True):
+            part.set_shape(_shape_of(given, shape) if given is not weights else _weights_shape(given, shape))
+        seen = ({"x": whole} | beside if rows else whole, *seen)
         return seen if len(seen) > 1 else seen[0]
 
     return dataset.map(tf.autograph.experimental.do_not_convert(checked)).prefetch(1)
