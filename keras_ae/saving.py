@@ -214,10 +214,12 @@ def load_model(filepath, **options) -> keras.Model:
 
 
 def _of_any_backend(optimizer: dict) -> dict:
-    """The config of an optimiser, and of one within it: on PyTorch Keras writes a module that others do not have."""
+    """The config of an optimiser, and of those within it: on PyTorch Keras writes a module that others do not have."""
     config, module = dict(optimizer["config"]), optimizer["module"] or ""
     if isinstance(config.get("inner_optimizer"), dict):
         config["inner_optimizer"] = _of_any_backend(config["inner_optimizer"])
+    if isinstance(config.get("optimizers"), list | tuple):
+        config["optimizers"] = [_of_any_backend(each) for each in config["optimizers"]]
     is_of_keras = module.startswith("keras.") and hasattr(keras.optimizers, optimizer["class_name"])
     exported = {"module": "keras.optimizers", "registered_name": None} if is_of_keras else {}
     return {**optimizer, "config": config, **exported}

@@ -30,6 +30,7 @@ from keras_ae import (
     Pool,
     Ramp,
     Residual,
+    players,
 )
 
 SPEC = keras_ae.Spec((6, 6, 1), (Flatten(), Dense(12)), Gaussian(3))
@@ -100,17 +101,32 @@ def test_optimiser_state_is_in_the_file(x, tmp_path):
     assert history_again == pytest.approx(history, rel=1e-6)
 
 
-@pytest.mark.parametrize("within", [False, True])
-def test_an_optimiser_that_was_written_on_pytorch_is_that_of_the_backend(within, x):
+def by_itself(config):
+    return [config]
+
+
+def within_another(config):
+    return [config["config"]["inner_optimizer"]]
+
+
+def of_players(config):
+    return config["config"]["optimizers"]
+
+
+@pytest.mark.parametrize(
+    "name, scaled, parts", [("ae", False, by_itself), ("ae", True, within_another), ("aae", False, of_players)]
+)
+def test_an_optimiser_that_was_written_on_pytorch_is_that_of_the_backend(name, scaled, parts, x):
     adam = keras.optimizers.Adam(0.01)
-    optimizer = keras.optimizers.LossScaleOptimizer(adam) if within else adam
-    model = keras_ae.build("ae", input_shape=(6, 6, 1), latent_dim=2, optimizer=optimizer)
+    optimizer = keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
+    model = keras_ae.build(name, input_shape=(6, 6, 1), latent_dim=2, optimizer=optimizer)
     config = model.get_compile_config()
-    written = config["optimizer"]["config"]["inner_optimizer"] if within else config["optimizer"]
-    written |= {"module": "keras.src.backend.torch.optimizers.torch_adam", "registered_name": "Adam"}
+    for written in parts(config["optimizer"]):
+        assert written["class_name"] == "Adam"
+        written |= {"module": "keras.src.backend.torch.optimizers.torch_adam", "registered_name": "Adam"}
     model.compile_from_config(config)
-    optimizer = model.optimizer.inner_optimizer if within else model.optimizer
-    assert type(optimizer) is type(adam) and float(optimizer.learning_rate) == pytest.approx(0.01)
+    for each in players.members(model.optimizer):
+        assert type(each) is type(adam) and float(each.learning_rate) == pytest.approx(0.01)
     model.fit(x, verbose=0)
 
 
