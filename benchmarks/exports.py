@@ -97,8 +97,9 @@ def report(results: list[dict]) -> str:
         "TensorFlow writes it, in a process of its own.",
         "",
         'With `part="encoder"` the outputs are `z_mean` and `z_log_var`, or `z`; with `part="decoder"` and without a '
-        "part `x_hat`. LiteRT files have their outputs in alphabetic order. What a model takes beside x, such as "
-        "labels, is an input of the file by its name, labels as int32.",
+        "part `x_hat`. LiteRT files have these names in their signature, `interpreter.get_signature_runner()`; the "
+        "order of `get_output_details()` says nothing. What a model takes beside x, such as labels, is an input of "
+        "the file by its name, labels as int32.",
         "",
         "Written by `python benchmarks/exports.py`: the largest difference from `reconstruct` at batches of 1, 7 and "
         "64, or the number of the sentence that `export` raises. Weights are moved at random from where they "

@@ -81,10 +81,7 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
         self.likelihood, self.corruption, self.prior = parts.likelihood, parts.corruption, parts.prior
         self.scheduled = {name: self._scheduled_variable(name, value) for name, value in spec.scheduled.items()}
         self.weighted = spec.objective.weights  # A weight of the objective: the term that it multiplies.
-        schedules = {name: spec.scheduled[name] for name in self.weighted}
-        self.full_weights = {
-            name: end_of(schedule) for name, schedule in schedules.items() if not isinstance(schedule, int | float)
-        }
+        self.full_weights = {name: end_of(spec.scheduled[name]) for name in self.weighted if name in spec.schedules}
         full = (FULL,) if self.full_weights else ()
         self.term_means = TermMeans(("loss", *self.terms, *full), name="terms")
         self.functions: dict = {}  # What `Inference` has compiled, by name.
@@ -101,7 +98,17 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
         return self.add_weight(shape=(), initializer=start, name=name, **options)
 
     def call(self, inputs, training=None, mask=None):
-        """Return the reconstruction of x from the deterministic code."""
+        """Return the reconstruction of x from the deterministic code.
+
+        Raises:
+            TypeError: what is no dict, where the spec has `inputs`.
+        """
+        if self.spec.inputs and not isinstance(inputs, dict):
+            names = "".join(f", {row.name!r}: ..." for row in self.spec.inputs)
+            raise TypeError(
+                f"{type(self).__name__} takes {', '.join(map(str, self.spec.inputs))} beside x. Call it with a dict, "
+                f"model({{'x': x{names}}}); reconstruct(x, ...) takes them by name."
+            )
         return super().call(scaled(inputs), training=training, mask=mask)
 
     def objective(self, batch: dict, outputs: dict) -> dict:
@@ -217,10 +224,8 @@ class Autoencoder(Fitting, Playing, Steps, Inference, Measuring, Walks, Saving, 
         return where, ops.cast(ops.any(where > 0, axis=tuple(range(1, len(where.shape)))), "float32")
 
     def _advance_schedules(self) -> None:
-        for name, variable in self.scheduled.items():
-            schedule = self.spec.scheduled[name]
-            if not isinstance(schedule, int | float):  # A plain number may have been set by the Anneal callback.
-                variable.assign(value_at(schedule, self.optimizer.iterations))
+        for name, schedule in self.spec.schedules.items():  # A plain number may have been set by the Anneal callback.
+            self.scheduled[name].assign(value_at(schedule, self.optimizer.iterations))
 
     def track(self, report: Report) -> dict:
         """Update the running means of the loss, its terms and the user's metrics, and return them."""

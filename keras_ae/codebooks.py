@@ -66,7 +66,9 @@ class Codebook(keras.layers.Layer):
         entries = ops.stop_gradient(ops.convert_to_tensor(self.entries))
         # |z_e - e|^2 less |z_e|^2, which is the same for all entries.
         distances = ops.sum(ops.square(entries), axis=1) - 2 * ops.matmul(flat, ops.transpose(entries))
-        indices = ops.cast(ops.argmin(distances, axis=1), "int32")
+        # `argmin` on TensorFlow has operators that ONNX lacks. Where all are NaN the last is taken.
+        is_nearest = distances <= ops.min(distances, axis=1, keepdims=True)
+        indices = ops.min(ops.where(is_nearest, ops.arange(self.codes, dtype="int32"), self.codes - 1), axis=1)
         return ops.reshape(indices, (-1, *z_e.shape[1:-1]))
 
     def lookup(self, indices):

@@ -172,7 +172,8 @@ def launched(way, program):
         return [process(command, environment)]
     command = [sys.executable, *program]
     if way == "devices":
-        return [process(command, environment | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"})]
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+        return [process(command, environment | {"XLA_FLAGS": flags})]
     if way == "mirrored":
         return [process(command, environment)]
     addresses = free_addresses(2)

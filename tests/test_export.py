@@ -47,14 +47,28 @@ def test_a_file_gives_what_the_model_gives(format, part, tmp_path):
     for count in (1, 3, 5):
         inputs, expected = outputs_of(model, part, X[:count])
         found = exported.run(format, path, inputs)
-        if format == "litert":
-            found = dict(zip(sorted(expected), found.values(), strict=True))
         assert sorted(found) == sorted(expected)
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     model.fit(X, verbose=0)
     model.export(path, format, part=part)  # In the place of the older one.
+
+
+MANY_OUTPUTS = {"ladder_vae": {"input_shape": (12,)}, "vq_vae": {"input_shape": (8, 8, 1), "levels": 2}}
+TYPES = MANY_OUTPUTS | {"count_vae": {"input_shape": (12,)}, "masked_ae": {"input_shape": (8, 8, 1)}}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="it writes the file everywhere")
+@pytest.mark.parametrize(
+    "name, format, part",
+    [*((name, "onnx", None) for name in TYPES), *((name, "litert", "encoder") for name in MANY_OUTPUTS)],
+)
+def test_types_are_exported_with_the_operators_and_names_of_each_format(name, format, part, tmp_path):
+    if missing := [package for package in PACKAGES[format] if not find_spec(package)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    keras_ae.build(name, **TYPES[name], seed=0).export(tmp_path / f"file{ENDINGS[format]}", format, part=part)
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="it writes the file everywhere")

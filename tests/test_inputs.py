@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import ops
 
@@ -114,6 +115,40 @@ def test_streams_of_dicts_train_as_arrays_do(kind):
     np.testing.assert_allclose(
         by_stream.encode(stream_of(kind, batches())), by_stream.encode(X, labels=LABELS, condition=DOSES), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", ["PyDataset", "tf.data", "DataLoader"])
+def test_weights_stand_after_labels_in_a_stream(kind):
+    spec = replace(SPEC, inputs=Labels(3))
+    weights = np.arange(48, dtype="float32")
+    by_array, by_stream = (keras_ae.build(spec, seed=0) for _ in range(2))
+    expected = by_array.fit(X, labels=LABELS, sample_weight=weights, shuffle=False, **QUIET).history["loss"]
+    triple = (X, LABELS, weights)
+    if kind == "tf.data":
+        stream = pytest.importorskip("tensorflow").data.Dataset.from_tensor_slices(triple).batch(16)
+    elif kind == "DataLoader":
+        data = pytest.importorskip("torch").utils.data
+        stream = data.DataLoader(list(zip(*triple, strict=True)), batch_size=16)
+    else:
+        cuts = [slice(start, start + 16) for start in range(0, 48, 16)]
+        stream = stream_of(kind, [tuple(part[cut] for part in triple) for cut in cuts])
+    found = by_stream.fit(stream, shuffle=False, verbose=0).history["loss"]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_call_with_a_list_is_refused_in_words():
+    with pytest.raises(
+        TypeError, match=r"takes Labels\(3\) beside x\. Call it with a dict, model\(\{'x': x, 'labels': \.\.\.\}"
+    ):
+        keras_ae.build(replace(SPEC, inputs=Labels(3)), seed=0)([X, LABELS])
+
+
+@pytest.mark.parametrize("labels", [pd.Series(list("abc")).astype("category"), pd.Series(list("abc"))])
+def test_names_as_labels_are_refused_with_the_way_to_numbers(labels):
+    with pytest.raises(
+        TypeError, match=r"labels has ('a' in row 0|categories).*np\.unique\(names, return_inverse=True\)"
+    ):
+        keras_ae.build(SPEC, seed=0).encode(X[:3], labels=labels, condition=DOSES[:3])
 
 
 def test_labels_are_found_as_tfds_names_them_and_as_the_second_of_a_pair():

@@ -41,22 +41,28 @@ def frame_to_array(frame, name: str) -> np.ndarray:
 
 def column_to_array(column, name: str, label) -> np.ndarray:
     """One column's values, missing ones as NaN: (n,), numbers or bool."""
-    kind = _kind(column)
+    kind, where = _kind(column), f" in column {label!r}" if _is_named(label) else ""
     if kind is not None:
-        raise TypeError(
-            f"{name} has {kind} in column {label!r}. Models take numbers: encode the column, for example with "
-            "scikit-learn's OneHotEncoder, or drop it."
-        )
+        raise TypeError(f"{name} has {kind}{where}. Models take numbers: {_encoded(label)}.")
     values = _numbers(column)
     if values is not None:
         return values
     for row, value in enumerate(column):
         if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number | None):
-            raise TypeError(
-                f"{name} has {value!r} in row {row}, column {label!r}, which is no number. Encode the column, for "
-                "example with scikit-learn's OneHotEncoder, or drop it."
-            )
+            where = f"row {row}, column {label!r}" if _is_named(label) else f"row {row}"
+            raise TypeError(f"{name} has {value!r} in {where}, which is no number: {_encoded(label)}.")
     return np.array([np.nan if value is None else value for value in column], dtype="float64")
+
+
+def _is_named(label) -> bool:
+    """Whether a column has a name; a Series may have none."""
+    return label not in (None, "")
+
+
+def _encoded(label) -> str:
+    if _is_named(label):
+        return "encode the column, for example with scikit-learn's OneHotEncoder, or drop it"
+    return "give whole numbers in the place of names, np.unique(names, return_inverse=True)[1]"
 
 
 def column_names(data) -> list | None:

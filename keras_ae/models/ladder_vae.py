@@ -270,7 +270,8 @@ class LadderCode(CodeLayer):
 
 def met(mean, log_var, other_mean, other_log_var):
     """Mean and log-variance of the product of two Gaussians, by which a level's estimate and its prior are weighed."""
-    log_precision = ops.logaddexp(-log_var, -other_log_var)
+    # log(1 / var + 1 / other_var), by an operator that every format of export has.
+    log_precision = ops.softplus(log_var - other_log_var) - log_var
     share = ops.exp(-log_var - log_precision)
     return share * mean + (1 - share) * other_mean, -log_precision
 

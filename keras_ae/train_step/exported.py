@@ -89,20 +89,9 @@ def _litert(path, inputs):
         import tensorflow as tf
 
         Interpreter = tf.lite.Interpreter  # noqa: N806 (a class)
-    interpreter = Interpreter(model_path=str(path))
-    # A name is written serving_default_NAME:0.
-    entries = {
-        entry["name"].removeprefix("serving_default_").partition(":")[0]: entry["index"]
-        for entry in interpreter.get_input_details()
-    }
-    feed = _by_name(inputs, list(entries))
-    for name, values in feed.items():
-        interpreter.resize_tensor_input(entries[name], values.shape)
-    interpreter.allocate_tensors()
-    for name, values in feed.items():
-        interpreter.set_tensor(entries[name], values)
-    interpreter.invoke()
-    return {output["name"]: interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()}
+    # By the signature: the plain lists of its entries have neither names nor order.
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    return runner(**_by_name(inputs, list(runner.get_input_details())))
 
 
 def _openvino(path, inputs):

@@ -80,7 +80,7 @@ def watched_dataset(dataset: tf.data.Dataset, watch: Callable) -> tf.data.Datase
                     "tf.ensure_shape in dataset.map(...), and leave labels out there."
                 )
         if weights is not None and y is None:  # Of no columns, it stands for none.
-            y = tf.zeros((tf.shape(x)[0], 0))
+            y = tf.zeros((tf.shape(x["x"] if watch.spec.inputs else x)[0], 0))
         rows = watch.spec.inputs  # Of these a stream may leave out what follows from x.
         names = ["x", *(row.name for row in rows if row.name in x)]
 
