@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_the_worked_example_is_a_model_by_one_file_and_one_row(tmp_path):
-    file, row = re.findall(r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
+    file, row = re.findall(r"^```(?:python|text)\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
     left_out = shutil.ignore_patterns("__pycache__", "pretrained")
     shutil.copytree(ROOT / "keras_ae", tmp_path / "keras_ae", ignore=left_out)
     (tmp_path / "keras_ae" / "pretrained").symlink_to(ROOT / "keras_ae" / "pretrained")
@@ -24,7 +24,7 @@ def test_the_worked_example_is_a_model_by_one_file_and_one_row(tmp_path):
         shutil.copy(ROOT / path, tmp_path / path)
     table = tmp_path / "tests" / "test_models.py"
     before, after = table.read_text().split('    Type(\n        "ladder_vae",')
-    table.write_text(before + row + '    Type(\n        "ladder_vae",' + after)
+    table.write_text(before + f"    {row.strip()}\n" + '    Type(\n        "ladder_vae",' + after)
     command = [
         sys.executable,
         "-m",
